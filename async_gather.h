@@ -286,7 +286,6 @@ static inline async_status async_timeout(struct async_loop *loop,
             if (ms == 0) {
                 async_timer_stop(loop, timer);
                 async_timeout_expire_(loop, timer);
-                async_ready_again_(loop);
             }
         } else if (is == ASYNC_TIMEOUT_ASKS_ && x == ASYNC_ASKED_ &&
                    !(task->wait_.flags & ASYNC_IS_LANDING_)) {
@@ -338,3 +337,27 @@ static inline void async_release(struct async_loop *loop,
 }
 
 #endif /* ASYNC_GATHER_H */
+
+/*
+ * MIT License
+ *
+ * Copyright (c) 2026 async.h authors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy
+ * of this software and associated documentation files (the "Software"), to deal
+ * in the Software without restriction, including without limitation the rights
+ * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+ * copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions:
+ *
+ * The above copyright notice and this permission notice shall be included in all
+ * copies or substantial portions of the Software.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+ * SOFTWARE.
+ */

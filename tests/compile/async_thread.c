@@ -1,0 +1,65 @@
+/* Everything of async_thread.h, in C that is C++ too. check_async_thread() is
+ * 0, or the line of what went wrong. */
+#include "async_thread.h"
+
+#ifndef CHECK
+#define CHECK(condition)                                                       \
+    do {                                                                       \
+        if (!(condition))                                                      \
+            return __LINE__;                                                   \
+    } while (0)
+#endif
+
+static int add_up(struct async_job *job, void *arg)
+{
+    long *sum = (long *)arg;
+    int i;
+
+    for (i = 1; i <= 4 && !async_job_canceled(job); i++)
+        *sum += i;
+    return 0;
+}
+
+struct offloads {
+    struct async_frame async;
+    struct async_executor executor;
+    struct async_job job;
+    long sum;
+    int rc;
+};
+
+static async_status offload(struct async_loop *loop, void *frame)
+{
+    struct offloads *self = (struct offloads *)frame;
+
+    async_begin(self);
+    async_await(
+        async_offload(loop, &self->executor, &self->job, add_up, &self->sum));
+    async_executor_stop(&self->executor, ASYNC_STOP_DRAIN);
+    async_catch(self->rc, async_offload(loop, &self->executor, &self->job,
+                                        add_up, &self->sum));
+    async_end();
+}
+
+static int check_async_thread(void)
+{
+    static struct async_loop loop;
+    static struct offloads offloads;
+    static struct async_executor unused;
+
+    CHECK(async_executor_start(&unused, 0, 0) == 0);
+    CHECK(async_executor_count(&unused).threads == 0);
+    async_executor_stop(&unused, ASYNC_STOP_CANCEL);
+    CHECK(async_executor_start(&offloads.executor, 2, 4) == 0);
+    CHECK(async_run(&loop, offload, &offloads) == ASYNC_DONE);
+    CHECK(offloads.sum == 10 && offloads.rc == ASYNC_ECLOSED);
+    return 0;
+}
+
+#ifdef ALONE /* gives an object file something to hold */
+int check_alone(void);
+int check_alone(void)
+{
+    return check_async_thread();
+}
+#endif

@@ -1,0 +1,11 @@
+/* async_thread.h where there is no operating system.
+ * rejects gcc -std=c99 -ffreestanding => needs POSIX threads
+ * rejects arm-none-eabi-gcc -mcpu=cortex-m0 -mthumb => needs POSIX threads
+ */
+#ifdef FIXED
+#include "async_loop.h"
+#else
+#include "async_thread.h"
+#endif
+
+typedef async_time used;
