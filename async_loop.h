@@ -102,13 +102,20 @@ static inline void async_attach(struct async_loop *loop,
 static inline async_status async_fd_wait_(struct async_loop *loop, int fd,
                                           int events)
 {
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_FD_, NULL);
-    struct async_wait_ *wait = &loop->current_->wait_;
+    struct async_task *task = loop->current_;
+    async_status status;
+    struct async_wait_ *wait;
 
+    if (fd < 0)
+        return ASYNC_EINVAL;
+    if (task && task->wait_.kind == ASYNC_WAIT_FD_ &&
+        task->wait_.on.fd != fd * 4 + events)
+        async_wait_drop_(loop, task); /* given up for another */
+    status = async_wait_go_(loop, ASYNC_WAIT_FD_, NULL);
     if (status != ASYNC_NEW_)
         return status;
-    wait->on.fd = fd;
-    wait->status = (int16_t)events;
+    wait = &task->wait_;
+    wait->on.fd = fd * 4 + events;
     async_line_join_(&loop->fds_, wait);
     status = async_watch_(loop, fd);
     if (status < 0) {
@@ -120,8 +127,9 @@ static inline async_status async_fd_wait_(struct async_loop *loop, int fd,
 }
 
 /* Awaitables: wait until `fd` can be read from or written to without blocking,
- * or has failed. ASYNC_ENOTSUP: the host watches no descriptors. If canceled
- * here: nothing is lost. */
+ * or has failed. ASYNC_ENOTSUP: the host watches no descriptors; ASYNC_EINVAL:
+ * `fd` is none; or what the host's watch says. If canceled here: nothing is
+ * lost. */
 static inline async_status async_readable(struct async_loop *loop, int fd)
 {
     return async_fd_wait_(loop, fd, ASYNC_READABLE);
@@ -142,7 +150,7 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
         struct async_wait_ *next = wait->next;
 
         more = wait != last;
-        if (wait->on.fd == fd && wait->status & events) {
+        if (wait->on.fd / 4 == fd && wait->on.fd & events) {
             async_line_leave_(&loop->fds_, wait);
             async_wait_over_(loop, wait, ASYNC_DONE);
         }
@@ -205,8 +213,9 @@ static inline void async_expire_(struct async_loop *loop)
 {
     struct async_wait_ *wait;
 
-    while ((wait = async_deadlines_take_(&loop->deadlines_, loop->now_)) !=
-           NULL) {
+    async_deadlines_reach_(&loop->deadlines_, loop->now_);
+    while ((wait = loop->deadlines_.due) != NULL) {
+        async_line_leave_(&loop->deadlines_.due, wait);
         if (wait->kind == ASYNC_WAIT_SLEEP_) {
             async_wait_over_(loop, wait, ASYNC_DONE);
         } else {

@@ -46,6 +46,7 @@ enum {
     ASYNC_WAIT_SLEEP_,
     ASYNC_WAIT_TIMER_, /* a struct async_timer's, not a task's */
     ASYNC_WAIT_LINE_,
+    ASYNC_WAIT_JOIN_,
     ASYNC_WAIT_FD_,
     ASYNC_WAIT_FLAG_,  /* looked at after each wake */
     ASYNC_WAIT_UNTIL_, /* looked at in each poll; async_until */
@@ -421,14 +422,21 @@ static inline int async_watch_(struct async_loop *loop, int fd)
         return ASYNC_ENOTSUP;
     if (first) {
         do {
-            if (wait->on.fd == fd)
-                events |= wait->status;
+            if (wait->on.fd / 4 == fd)
+                events |= wait->on.fd & 3;
             wait = wait->next;
         } while (wait != first);
     }
     return loop->host_->watch(loop->host_->arg, fd, events);
 }
 #endif
+
+/* Where those who join `task` wait. */
+static inline struct async_wait_ **async_joiners_(struct async_task *task)
+{
+    return task->wait_.flags & ASYNC_IS_OWNED_ ? &task->ends_.owner->joiners
+                                               : &task->ends_.joiners;
+}
 
 /* The task waits for nothing any more. */
 static inline void async_wait_drop_(struct async_loop *loop,
@@ -446,12 +454,16 @@ static inline void async_wait_drop_(struct async_loop *loop,
         async_deadlines_remove_(&loop->deadlines_, wait);
         break;
     case ASYNC_WAIT_LINE_:
-        async_line_leave_(wait->on.line, wait);
+        async_line_leave_((struct async_wait_ **)wait->on.object, wait);
+        break;
+    case ASYNC_WAIT_JOIN_:
+        async_line_leave_(
+            async_joiners_((struct async_task *)wait->on.object), wait);
         break;
 #if ASYNC_HOSTED_
     case ASYNC_WAIT_FD_:
         async_line_leave_(&loop->fds_, wait);
-        (void)async_watch_(loop, wait->on.fd);
+        (void)async_watch_(loop, wait->on.fd / 4);
         break;
 #endif
     default:
@@ -482,21 +494,21 @@ static inline async_status async_pending_(struct async_loop *loop)
 }
 
 static inline async_status async_wait_go_(struct async_loop *loop,
-                                          unsigned kind,
-                                          struct async_wait_ **line)
+                                          unsigned kind, void *object)
 {
     struct async_task *task = loop->current_;
-    struct async_wait_ *wait = &task->wait_;
+    struct async_wait_ *wait;
 
     ASYNC_ASSERT(task, "a wait outside a running task of this loop: spawn the "
                        "function, or hand it the loop that runs it");
+    wait = &task->wait_;
     if (wait->kind != kind || wait->flags & ASYNC_IS_SEEN_ ||
-        (line && wait->on.line != line)) {
+        (object && wait->on.object != object)) {
         if (wait->kind != ASYNC_WAIT_NONE_)
             async_wait_drop_(loop, task);
         wait->kind = (uint8_t)kind;
-        if (line)
-            wait->on.line = line;
+        if (object)
+            wait->on.object = object;
         return ASYNC_NEW_;
     }
     if (wait->flags & ASYNC_IS_WOKEN_) {
@@ -514,7 +526,7 @@ static inline int async_waits_in_(const struct async_loop *loop,
     const struct async_task *task = loop->current_;
 
     return task && task->wait_.kind == ASYNC_WAIT_LINE_ &&
-           task->wait_.on.line == line;
+           task->wait_.on.object == line;
 }
 
 /* Waits in `line` until async_line_wake_ lets it go. */
@@ -535,12 +547,14 @@ static inline async_status async_yield_now(struct async_loop *loop)
 {
     async_status status = async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
 
-    if (status != ASYNC_NEW_)
+    if (status == ASYNC_NEW_) {
+        async_ready_task_(loop, loop->current_);
+        return async_pending_(loop);
+    }
+    if (status == ASYNC_ECANCELED)
         return status;
-    loop->current_->wait_.flags |= ASYNC_IS_WOKEN_;
-    loop->current_->wait_.status = ASYNC_DONE;
-    async_ready_task_(loop, loop->current_);
-    return async_pending_(loop);
+    async_wait_drop_(loop, loop->current_);
+    return ASYNC_DONE;
 }
 
 /* Awaitable: waits until the loop's time is `deadline`, or past it. If
@@ -548,10 +562,12 @@ static inline async_status async_yield_now(struct async_loop *loop)
 static inline async_status async_sleep_until(struct async_loop *loop,
                                              async_time deadline)
 {
+    const struct async_task *task = loop->current_;
     async_status status;
 
-    if (loop->current_ && loop->current_->wait_.kind != ASYNC_WAIT_SLEEP_ &&
-        !async_before_(loop->now_, deadline))
+    if (task && (task->wait_.kind == ASYNC_WAIT_YIELD_ ||
+                 (task->wait_.kind != ASYNC_WAIT_SLEEP_ &&
+                  !async_before_(loop->now_, deadline))))
         return async_yield_now(loop);
     status = async_wait_go_(loop, ASYNC_WAIT_SLEEP_, NULL);
     if (status != ASYNC_NEW_)
@@ -638,13 +654,15 @@ static inline void async_claim_(struct async_loop *loop,
 static inline async_status async_unjoined(struct async_loop *loop)
 {
     struct async_task *task = (struct async_task *)(void *)loop->unjoined_;
+    async_status error;
 
     if (!task)
         return 0;
     async_claim_(loop, task);
+    error = task->wait_.status;
     if (loop->unhandled)
-        loop->unhandled(loop, task, task->wait_.status);
-    return task->wait_.status;
+        loop->unhandled(loop, task, error);
+    return error;
 }
 
 /* Starts fn(loop, frame) as a task: its first step comes with the next poll,
@@ -701,27 +719,24 @@ static inline void async_cancel(struct async_loop *loop,
 static inline async_status async_join(struct async_loop *loop,
                                       struct async_task *task)
 {
-    struct async_wait_ **line;
     async_status status;
 
     if (task == loop->current_)
         return ASYNC_EDEADLK;
-    if (task->wait_.flags & ASYNC_IS_ENDED_) {
-        if (loop->current_)
-            async_wait_drop_(loop, loop->current_);
-        async_claim_(loop, task);
-        return task->wait_.status;
+    status = async_wait_go_(loop, ASYNC_WAIT_JOIN_, task);
+    if (status != ASYNC_NEW_)
+        return status; /* of the wait: the task's storage may be gone */
+    if (task->wait_.flags & ASYNC_IS_ALIVE_) {
+        async_line_join_(async_joiners_(task), &loop->current_->wait_);
+        return async_pending_(loop);
     }
-    ASYNC_ASSERT(task->wait_.flags & ASYNC_IS_ALIVE_,
+    async_wait_drop_(loop, loop->current_);
+    ASYNC_ASSERT(task->wait_.flags & ASYNC_IS_ENDED_,
                  "joins a task that was never spawned");
-    if (!(task->wait_.flags & ASYNC_IS_ALIVE_))
+    if (!(task->wait_.flags & ASYNC_IS_ENDED_))
         return ASYNC_EINVAL;
-    line = task->wait_.flags & ASYNC_IS_OWNED_ ? &task->ends_.owner->joiners
-                                               : &task->ends_.joiners;
-    status = async_line_wait_(loop, line);
-    if (status == ASYNC_DONE) /* another task of the same owner has ended */
-        status = async_line_wait_(loop, line);
-    return status;
+    async_claim_(loop, task);
+    return task->wait_.status;
 }
 
 /* The task's end is reported to `owner`, its joiners wait there. */
@@ -733,18 +748,39 @@ static inline void async_own_(struct async_task *task,
 
     while ((wait = *joiners) != NULL) {
         async_line_leave_(joiners, wait);
-        wait->on.line = &owner->joiners;
         async_line_join_(&owner->joiners, wait);
     }
     task->ends_.owner = owner;
     task->wait_.flags |= ASYNC_IS_OWNED_;
 }
 
+/* Lets those go who join `task`; others may wait in the same line. */
+static inline void async_joiners_go_(struct async_loop *loop,
+                                     struct async_wait_ **line,
+                                     const struct async_task *task)
+{
+    struct async_wait_ *wait = *line, *last = wait ? wait->prev : NULL;
+    int more = wait != NULL;
+
+    while (more) {
+        struct async_wait_ *next = wait->next;
+
+        more = wait != last;
+        if (wait->on.object == task) {
+            async_line_leave_(line, wait);
+            async_wait_over_(loop, wait, task->wait_.status);
+        }
+        wait = next;
+    }
+}
+
 static inline void async_task_end_(struct async_loop *loop,
                                    struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
-    int owned = wait->flags & ASYNC_IS_OWNED_;
+    struct async_wait_ **line = async_joiners_(task);
+    struct async_owner_ *owner =
+        wait->flags & ASYNC_IS_OWNED_ ? task->ends_.owner : NULL;
 
     async_wait_drop_(loop, task);
     if (task->next_) { /* woken in its last step: it must not stay queued */
@@ -770,20 +806,13 @@ static inline void async_task_end_(struct async_loop *loop,
     if (task->older_)
         task->older_->newer_ = task->newer_;
 #endif
-    if (wait->status < 0 && !owned && !task->ends_.joiners) {
+    if (wait->status < 0 && !owner && !*line) {
         wait->flags |= ASYNC_IS_UNJOINED_;
         async_line_join_(&loop->unjoined_, wait);
     }
-    if (owned) {
-        struct async_owner_ *owner = task->ends_.owner;
-
-        while (async_line_wake_(loop, &owner->joiners, ASYNC_DONE))
-            ;
+    async_joiners_go_(loop, line, task);
+    if (owner)
         owner->ended(loop, owner, task);
-    } else {
-        while (async_line_wake_(loop, &task->ends_.joiners, wait->status))
-            ;
-    }
 }
 
 #endif /* ASYNC_TASK_H */

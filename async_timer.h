@@ -92,9 +92,9 @@ struct async_wait_ {
     struct async_wait_ *next;
     struct async_wait_ *prev;
     union {
-        async_time deadline;       /* sleep, timer */
-        struct async_wait_ **line; /* line: whose */
-        int fd;                    /* fd, its events in `status` */
+        async_time deadline; /* of a sleep, of a timer */
+        void *object;        /* the line; the task that is joined */
+        int fd;              /* and its events: fd * 4 + events */
     } on;
     int16_t status; /* a wait's result; then how the task ended */
     uint8_t kind;   /* ASYNC_WAIT_... */
@@ -138,9 +138,10 @@ static inline void async_line_leave_(struct async_wait_ **line,
  * that is used, holds what comes first. When time reaches that slot's start,
  * its waits are dealt to lower levels: each moves at most once a level, and
  * those with one deadline stay in the order they came in. With radix 2 a level
- * needs one slot only: its digit is the one that base hasn't. `base` moves only
- * to times that no deadline comes before. Ideas: the radix heap of Ahuja,
- * Mehlhorn, Orlin and Tarjan (1990), the wheels of Varghese and Lauck (1987). */
+ * needs one slot only: its digit is the one that base hasn't. All that waits
+ * lies less than half the range ahead of base, so times are compared by their
+ * distance from it. Ideas: the radix heap of Ahuja, Mehlhorn, Orlin and Tarjan
+ * (1990), the wheels of Varghese and Lauck (1987). */
 
 #define ASYNC_SLOTS_ (ASYNC_RADIX_BITS == 1 ? 1 : 1 << ASYNC_RADIX_BITS)
 #define ASYNC_LEVELS_                                                          \
@@ -148,10 +149,10 @@ static inline void async_line_leave_(struct async_wait_ **line,
 
 /* All-zero is empty. */
 struct async_deadlines_ {
-    async_time base;
-    async_time next; /* the earliest deadline, if it is known */
+    async_time base; /* now */
+    async_time next; /* the earliest deadline ahead, if it is known */
     uint8_t next_is; /* ASYNC_NEXT_... */
-    struct async_wait_ *due;
+    struct async_wait_ *due; /* reached, not taken yet, in order */
     struct async_wait_ *slots[ASYNC_LEVELS_ * ASYNC_SLOTS_];
 };
 
@@ -173,7 +174,7 @@ async_slot_(struct async_deadlines_ *deadlines, async_time deadline)
 {
     unsigned level, digit;
 
-    if (deadline == deadlines->base)
+    if (!async_before_(deadlines->base, deadline))
         return &deadlines->due;
     level = async_level_(deadlines, deadline);
     digit = (unsigned)(deadline >> level * ASYNC_RADIX_BITS) &
@@ -185,12 +186,11 @@ async_slot_(struct async_deadlines_ *deadlines, async_time deadline)
 static inline int async_deadlines_next_(struct async_deadlines_ *deadlines)
 {
     unsigned level, i;
-    struct async_wait_ *first, *wait;
+    struct async_wait_ *first = NULL, *wait;
 
     if (deadlines->next_is != ASYNC_NEXT_IS_UNKNOWN_)
         return deadlines->next_is == ASYNC_NEXT_IS_KNOWN_;
     deadlines->next_is = ASYNC_NEXT_IS_NONE_;
-    first = deadlines->due;
     for (level = 0; level < ASYNC_LEVELS_ && !first; level++) {
         unsigned digit =
             (unsigned)(deadlines->base >> level * ASYNC_RADIX_BITS);
@@ -239,39 +239,31 @@ static inline void async_deadlines_remove_(struct async_deadlines_ *deadlines,
         deadlines->next_is = ASYNC_NEXT_IS_UNKNOWN_;
 }
 
-/* Takes out the first whose deadline `now` has reached; NULL if there is none.
- * In the order of the deadlines, those of one time in the order they came. */
-static inline struct async_wait_ *
-async_deadlines_take_(struct async_deadlines_ *deadlines, async_time now)
+/* It is `now`: moves what has been reached to `due`, in the order of the
+ * deadlines, those of one time in the order they came. */
+static inline void async_deadlines_reach_(struct async_deadlines_ *deadlines,
+                                          async_time now)
 {
-    struct async_wait_ *wait;
+    while (async_deadlines_next_(deadlines)) {
+        unsigned shift =
+            async_level_(deadlines, deadlines->next) * ASYNC_RADIX_BITS;
+        async_time start =
+            (async_time)((async_time)(deadlines->next >> shift) << shift);
+        struct async_wait_ **slot = async_slot_(deadlines, deadlines->next);
+        struct async_wait_ *wait;
 
-    while (!deadlines->due) {
-        struct async_wait_ **slot;
-        unsigned shift;
-
-        if (!async_deadlines_next_(deadlines))
-            return NULL;
-        shift = async_level_(deadlines, deadlines->next) * ASYNC_RADIX_BITS;
-        if (async_before_(now, (async_time)((async_time)(deadlines->next >>
-                                                         shift)
-                                            << shift)))
-            return NULL;
-        slot = async_slot_(deadlines, deadlines->next);
+        if (async_before_(now, start))
+            break;
         deadlines->base =
             async_before_(now, deadlines->next) ? now : deadlines->next;
         while ((wait = *slot) != NULL) { /* deal the slot out */
             async_line_leave_(slot, wait);
             async_line_join_(async_slot_(deadlines, wait->on.deadline), wait);
         }
-        if (deadlines->base != deadlines->next)
-            return NULL;
+        if (deadlines->base == deadlines->next)
+            deadlines->next_is = ASYNC_NEXT_IS_UNKNOWN_;
     }
-    wait = deadlines->due;
-    async_line_leave_(&deadlines->due, wait);
-    if (!deadlines->due)
-        deadlines->next_is = ASYNC_NEXT_IS_UNKNOWN_;
-    return wait;
+    deadlines->base = now;
 }
 
 #endif /* ASYNC_TIMER_H */

@@ -578,32 +578,6 @@ static void an_abandoned_sleep_leaves_no_timer_behind(void **state)
     assert_trace("second\n");
 }
 
-static async sleeps_after_an_abandoned_sleep(struct async_loop *on, void *frame)
-{
-    struct abandons *self = frame;
-
-    async_begin(self);
-    await(condition || async_sleep_ms(on, 100));
-    trace("first");
-    await(async_sleep_ms(on, 1000));
-    trace("second");
-    async_end();
-}
-
-static void an_abandoned_sleep_is_not_taken_for_the_next_one(void **state)
-{
-    struct abandons frame = {0};
-
-    (void)state;
-    spawn(0, sleeps_after_an_abandoned_sleep, &frame);
-    assert_int_equal(async_poll(&loop, 0), 100);
-    condition = 1;
-    async_ready_task_(&loop, &tasks[0]);
-    assert_int_equal(async_poll(&loop, 10), 1000);
-    (void)async_poll(&loop, 100);
-    assert_trace("first\n"); /* "second" is due at 1010 */
-}
-
 static async reads_after_an_abandoned_read(struct async_loop *on, void *frame)
 {
     struct abandons *self = frame;
@@ -2739,7 +2713,6 @@ int main(void)
         loop_claim(the_first_arguments_of_a_wait_count),
         loop_claim(the_first_arguments_of_a_sleep_of_0_count_too),
         loop_claim(an_abandoned_sleep_leaves_no_timer_behind),
-        loop_claim(an_abandoned_sleep_is_not_taken_for_the_next_one),
         loop_claim(an_abandoned_wait_for_a_descriptor_is_not_taken_for_another),
         loop_claim(a_plain_condition_is_looked_at_once_a_poll_and_counted),
         loop_claim(async_until_is_looked_at_once_a_poll_and_counted),

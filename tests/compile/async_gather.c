@@ -46,6 +46,8 @@ static async_status do_several(struct async_loop *loop, void *frame)
     async_await(async_gather(loop, &self->batch, self->tasks, 2));
     async_await(
         async_map(loop, &self->map, double_later, self->calls, self->workers));
+    async_await(async_map_n(loop, &self->map, double_later, self->calls,
+                            sizeof self->calls[0], 0, self->workers, 2));
     async_catch(self->rc, async_timeout(loop, &self->timer, 2,
                                         double_later(loop, &self->child)));
     async_finally();

@@ -107,6 +107,7 @@ static int check_async_loop(void)
     static struct async_host host;
     static struct sleeper sleeper;
     static int notified, fired;
+    async_fn *fn = sleep_a_lot;
     async_time now = 5, ticks;
 
     async_loop_init(&loop);
@@ -118,7 +119,7 @@ static int check_async_loop(void)
     async_timer_start(&loop, &timer, 1, add_one, &fired);
     async_timer_stop(&loop, &timer);
     async_timer_start(&loop, &timer, 4, add_one, &fired);
-    CHECK(async_spawn(&loop, &task, sleep_a_lot, &sleeper) == 0);
+    CHECK(async_spawn(&loop, &task, fn, &sleeper) == 0);
     CHECK(notified > 0 && async_alive(&loop) == 1);
     CHECK(async_current(&loop) == NULL);
     do {
