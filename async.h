@@ -38,10 +38,12 @@
  *     1 4 9
  *
  * Rules
- * 1. What must survive an await or a yield lives in the frame. A local
- *    variable does not: declare it in a block without an await. Compilers catch
- *    most slips: gcc -Wjump-misses-init -Wmaybe-uninitialized (with -O1 or
- *    more), clang -Wconditional-uninitialized; C++ refuses them outright.
+ * 1. What must survive an await or a yield lives in the frame; a local variable
+ *    does not. Compilers catch most slips: clang -Wconditional-uninitialized
+ *    scalars; gcc -Wall with -O1 or more most locals, but not constants and
+ *    loop counters; gcc -Wjump-misses-init locals with an initializer, which
+ *    C++ refuses outright. With ASYNC_USE_LABELS the last two see nothing in
+ *    gcc. Nobody catches a local set before async_begin, or a parameter.
  * 2. await(x) evaluates x again each time the function is resumed, so x has no
  *    side effects of its own.
  * 3. An await inside a switch of yours needs ASYNC_USE_LABELS; without it the
@@ -400,7 +402,7 @@ static inline unsigned async_distance_(long distance)
 /* Waits until `condition`, any scalar, is true. It is asked again each time
  * the function is stepped. */
 #define async_await_until(condition)                                           \
-    async_await((condition) ? ASYNC_DONE : ASYNC_PENDING)
+    async_await((condition) != 0 ? ASYNC_DONE : ASYNC_PENDING)
 
 /* Waits for `x` and stores how it ended in `status`, error or not. */
 #define async_catch(status, x) ASYNC_CATCH_(ASYNC_UNIQUE_, __LINE__, status, x)
@@ -474,7 +476,8 @@ static inline int async_next_(int status, const struct async_frame *frame)
 }
 
 /* For async functions: waits while the generator waits, and leaves by its
- * error as await does. */
+ * error as await does. Under an `if` put it in braces: compilers warn of its
+ * else otherwise. */
 #define async_for(generator, step)                                             \
     ASYNC_FOR_(ASYNC_UNIQUE_, __LINE__, generator, step)
 #define ASYNC_FOR_(n, line, generator, step)                                   \

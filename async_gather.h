@@ -172,6 +172,8 @@ static inline async_status async_gather_wait_(struct async_loop *loop,
         async_gather_stop_(loop, batch, ASYNC_ECANCELED);
         status = async_line_wait_(loop, &batch->line_);
     }
+    if (status == ASYNC_ASKED_ && batch->error_)
+        return ASYNC_PENDING; /* it unwinds: one cancel at a time */
     if (status != ASYNC_DONE)
         return status;
     status = batch->error_ ? batch->error_ : ASYNC_DONE;
@@ -287,8 +289,7 @@ static inline async_status async_timeout(struct async_loop *loop,
                 async_timer_stop(loop, timer);
                 async_timeout_expire_(loop, timer);
             }
-        } else if (is == ASYNC_TIMEOUT_ASKS_ && x == ASYNC_ASKED_ &&
-                   !(task->wait_.flags & ASYNC_IS_LANDING_)) {
+        } else if (is == ASYNC_TIMEOUT_ASKS_ && x == ASYNC_ASKED_) {
             timer->wait_.flags = ASYNC_TIMEOUT_LANDED_;
             task->wait_.asks--;
             task->wait_.flags |= ASYNC_IS_LANDING_;

@@ -44,7 +44,9 @@
  * 2. One thread owns a loop. Others, signal handlers and interrupts may call
  *    async_wake and async_flag_set, nothing else.
  * 3. A task waits for one thing at a time. An awaitable of this library, asked
- *    again, goes on with the wait it began: its first arguments count.
+ *    again, goes on with the wait it began: its first arguments count. So a
+ *    sleep that is given up, as in await(c || async_sleep_ms(loop, 9)), is not
+ *    told from a sleep that follows: put a limit on a wait by async_timeout.
  * 4. A step must not block: what blocks goes through async_thread.h.
  *
  * Configuration (more in async_timer.h and async_task.h)
@@ -170,33 +172,32 @@ static inline void async_step_(struct async_loop *loop,
                                struct async_task *task)
 {
     struct async_wait_ *wait = &task->wait_;
-    int status, landing, cancel = 0;
+    int status, cancel = 0;
 
     loop->current_ = task;
     do {
-        landing = wait->flags & ASYNC_IS_LANDING_;
-        wait->flags &= (uint8_t)~ASYNC_IS_SEEN_;
+        loop->landing_ = wait->flags & ASYNC_IS_LANDING_;
+        loop->seen_ = 0;
+        wait->flags &= (uint8_t)~ASYNC_IS_LANDING_;
         status = task->fn(loop, task->frame);
+        if (loop->landing_) { /* no wait took it: ask again */
+            wait->flags = (uint8_t)(wait->flags | cancel);
+            async_ready_task_(loop, task);
+        }
         if (status == ASYNC_ASKED_) {
             status = ASYNC_PENDING;
             cancel = wait->flags & ASYNC_IS_CANCELED_;
             if (cancel)
                 wait->flags ^= ASYNC_IS_CANCELED_ | ASYNC_IS_LANDING_;
         }
-    } while (status == ASYNC_PENDING && wait->flags & ASYNC_IS_LANDING_ &&
-             !landing);
-    if (wait->flags & ASYNC_IS_LANDING_) { /* no wait took it: ask again */
-        wait->flags ^= ASYNC_IS_LANDING_;
-        wait->flags |= (uint8_t)cancel;
-        async_ready_task_(loop, task);
-    }
+    } while (status == ASYNC_PENDING && wait->flags & ASYNC_IS_LANDING_);
     loop->current_ = NULL;
     if (status != ASYNC_PENDING) {
         async_task_end_(loop, task, status);
         return;
     }
     if (wait->kind != ASYNC_WAIT_NONE_) {
-        if (wait->flags & ASYNC_IS_SEEN_)
+        if (loop->seen_)
             return;
         async_wait_drop_(loop, task); /* given up for something else */
     }
@@ -211,9 +212,16 @@ static inline void async_step_(struct async_loop *loop,
 /* Lets go what is due at now_. */
 static inline void async_expire_(struct async_loop *loop)
 {
-    struct async_wait_ *wait;
+    struct async_wait_ *started = loop->deadlines_.due, *wait;
 
+    loop->deadlines_.due = NULL;
     async_deadlines_reach_(&loop->deadlines_, loop->now_);
+    while ((wait = started) != NULL) { /* between polls: it counts from now */
+        async_line_leave_(&started, wait);
+        wait->kind = ASYNC_WAIT_TIMER_;
+        async_deadlines_add_(&loop->deadlines_, wait,
+                             (async_time)(loop->now_ + wait->on.deadline));
+    }
     while ((wait = loop->deadlines_.due) != NULL) {
         async_line_leave_(&loop->deadlines_.due, wait);
         if (wait->kind == ASYNC_WAIT_SLEEP_) {
@@ -276,8 +284,9 @@ static inline async_time async_next_poll_(struct async_loop *loop)
 /* Runs everything that is ready at `now`, in the order it became ready. Never
  * blocks. Returns the ticks until it must be called again: 0 at once,
  * ASYNC_FOREVER only after a wake. The answer holds until the loop is changed
- * from outside a poll, which notifies the host. A `now` that went back counts
- * as none passed. On the loop's thread, and not from a task. */
+ * from outside a poll, which notifies the host. While a timer
+ * runs, polls are less than half the range of a time apart, and a `now` that
+ * went back counts as none passed. On the loop's thread, not from a task. */
 static inline async_time async_poll(struct async_loop *loop, async_time now)
 {
     unsigned steps = 0;
@@ -288,7 +297,8 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
     if (loop->polling_)
         return 0;
     loop->polling_ = 1;
-    if (!async_before_(now, loop->now_))
+    if (!async_deadlines_next_(&loop->deadlines_) ||
+        !async_before_(now, loop->now_))
         loop->now_ = now;
     {
         int woken = async_byte_clear_(&loop->woken_);

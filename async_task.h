@@ -45,6 +45,7 @@ enum {
     ASYNC_WAIT_YIELD_, /* on no line: the task is ready */
     ASYNC_WAIT_SLEEP_,
     ASYNC_WAIT_TIMER_, /* a struct async_timer's, not a task's */
+    ASYNC_WAIT_FRESH_, /* the same, until the next poll says when it is */
     ASYNC_WAIT_LINE_,
     ASYNC_WAIT_JOIN_,
     ASYNC_WAIT_FD_,
@@ -54,14 +55,13 @@ enum {
 };
 
 enum {
-    ASYNC_IS_ALIVE_ = 1,      /* spawned, not ended */
-    ASYNC_IS_ENDED_ = 2,      /* `status` is how */
-    ASYNC_IS_SEEN_ = 4,       /* its wait was asked for in this step */
-    ASYNC_IS_WOKEN_ = 8,      /* its wait is over, `status` is how */
-    ASYNC_IS_CANCELED_ = 16,  /* a cancel is asked for */
-    ASYNC_IS_LANDING_ = 32,   /* no finally objects: its wait takes it now */
-    ASYNC_IS_OWNED_ = 64,     /* `ends` is an owner, not a line of joiners */
-    ASYNC_IS_UNJOINED_ = 128  /* failed, on the loop's list of such */
+    ASYNC_IS_ALIVE_ = 1,     /* spawned, not ended */
+    ASYNC_IS_ENDED_ = 2,     /* `status` is how */
+    ASYNC_IS_WOKEN_ = 4,     /* its wait is over, `status` is how */
+    ASYNC_IS_CANCELED_ = 8,  /* a cancel is asked for */
+    ASYNC_IS_LANDING_ = 16,  /* no finally objects: it lands in a next step */
+    ASYNC_IS_OWNED_ = 32,    /* `ends` is an owner, not a line of joiners */
+    ASYNC_IS_UNJOINED_ = 64  /* failed, on the loop's list of such */
 };
 
 /* Who is told of a task's end, and takes its error, in place of joiners. */
@@ -134,6 +134,8 @@ struct async_loop {
 
     uint8_t polling_;
     uint8_t running_;
+    uint8_t seen_;    /* the running task has asked for its wait */
+    uint8_t landing_; /* a cancel, for the running task's wait to take */
     uint8_t stamp_;
     struct async_task *current_;
     struct async_task *ready_;     /* the last; its next_ is the first */
@@ -181,7 +183,7 @@ static inline struct async_task *async_current(const struct async_loop *loop)
     return loop->current_;
 }
 
-/* The time that the last async_poll was given, in ticks. */
+/* The time that the last async_poll was given, in ticks; 0 before the first. */
 static inline async_time async_now(const struct async_loop *loop)
 {
     return loop->now_;
@@ -354,23 +356,21 @@ static inline struct async_task *async_ready_pop_(struct async_loop *loop)
 
 /* ---- timers --------------------------------------------------------------------- */
 
-static inline void async_arm_(struct async_loop *loop,
-                              struct async_wait_ *wait, async_time deadline)
-{
-    if (async_deadlines_add_(&loop->deadlines_, wait, deadline, loop->now_))
-        async_changed_(loop);
-}
-
 /* Stops it; nothing if it isn't running. Its fn is not called any more. */
 static inline void async_timer_stop(struct async_loop *loop,
                                     struct async_timer *timer)
 {
-    if (timer->wait_.next)
+    if (!timer->wait_.next)
+        return;
+    if (timer->wait_.kind == ASYNC_WAIT_FRESH_)
+        async_line_leave_(&loop->deadlines_.due, &timer->wait_);
+    else
         async_deadlines_remove_(&loop->deadlines_, &timer->wait_);
 }
 
-/* Calls fn(loop, timer) in `ticks` ticks; 0 counts as 1. A running timer is
- * started anew. Not from other threads. */
+/* Calls fn(loop, timer) in `ticks` ticks, counted from this poll, or between
+ * polls from the next one; 0 counts as 1. A running timer is started anew.
+ * Not from other threads. */
 static inline void async_timer_start(
     struct async_loop *loop, struct async_timer *timer, async_time ticks,
     void (*fn)(struct async_loop *loop, struct async_timer *timer), void *arg)
@@ -380,9 +380,18 @@ static inline void async_timer_start(
     ASYNC_ASSERT(ticks <= ASYNC_MAX_TICKS, "longer than ASYNC_MAX_TICKS");
     timer->fn = fn;
     timer->arg = arg;
-    timer->wait_.kind = ASYNC_WAIT_TIMER_;
-    async_arm_(loop, &timer->wait_,
-               (async_time)(loop->now_ + (ticks ? ticks : 1)));
+    if (ticks == 0)
+        ticks = 1;
+    if (loop->polling_) {
+        timer->wait_.kind = ASYNC_WAIT_TIMER_;
+        async_deadlines_add_(&loop->deadlines_, &timer->wait_,
+                             (async_time)(loop->now_ + ticks));
+    } else {
+        timer->wait_.kind = ASYNC_WAIT_FRESH_;
+        timer->wait_.on.deadline = ticks;
+        async_line_join_(&loop->deadlines_.due, &timer->wait_);
+        async_changed_(loop);
+    }
 }
 
 /* ---- waits -------------------------------------------------------------------------- */
@@ -482,9 +491,9 @@ static inline async_status async_pending_(struct async_loop *loop)
 {
     struct async_task *task = loop->current_;
 
-    task->wait_.flags |= ASYNC_IS_SEEN_;
-    if (task->wait_.flags & ASYNC_IS_LANDING_) {
-        task->wait_.flags &= (uint8_t)~ASYNC_IS_LANDING_;
+    loop->seen_ = 1;
+    if (loop->landing_) {
+        loop->landing_ = 0;
         async_wait_drop_(loop, task);
         return ASYNC_ECANCELED;
     }
@@ -502,7 +511,7 @@ static inline async_status async_wait_go_(struct async_loop *loop,
     ASYNC_ASSERT(task, "a wait outside a running task of this loop: spawn the "
                        "function, or hand it the loop that runs it");
     wait = &task->wait_;
-    if (wait->kind != kind || wait->flags & ASYNC_IS_SEEN_ ||
+    if (wait->kind != kind || loop->seen_ ||
         (object && wait->on.object != object)) {
         if (wait->kind != ASYNC_WAIT_NONE_)
             async_wait_drop_(loop, task);
@@ -542,7 +551,9 @@ static inline async_status async_line_wait_(struct async_loop *loop,
 }
 
 /* Awaitable: lets everything else that is ready run first. If canceled here:
- * nothing is lost. */
+ * nothing is lost. (A plain async_yield() does so too in the body of a task's
+ * own function; in one that it awaits it looks like a plain condition, and
+ * waits for the next tick.) */
 static inline async_status async_yield_now(struct async_loop *loop)
 {
     async_status status = async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
@@ -572,7 +583,7 @@ static inline async_status async_sleep_until(struct async_loop *loop,
     status = async_wait_go_(loop, ASYNC_WAIT_SLEEP_, NULL);
     if (status != ASYNC_NEW_)
         return status;
-    async_arm_(loop, &loop->current_->wait_, deadline);
+    async_deadlines_add_(&loop->deadlines_, &loop->current_->wait_, deadline);
     return async_pending_(loop);
 }
 

@@ -594,6 +594,8 @@ static inline async_status async_offload(struct async_loop *loop,
             job->is_ = ASYNC_JOB_IS_CANCELED_;
             status = async_line_wait_(loop, &job->line_);
         }
+        if (status == ASYNC_ASKED_ && job->is_ == ASYNC_JOB_IS_CANCELED_)
+            status = ASYNC_PENDING; /* one cancel at a time */
         break;
     }
     if (status != ASYNC_PENDING && status != ASYNC_ASKED_)

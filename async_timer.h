@@ -71,8 +71,7 @@ static inline async_time async_ticks_(uint32_t ms)
 #if ASYNC_TICK_HZ == 1000
     uint32_t ticks = ms;
 #else
-    uint32_t ticks = ms / 1000 * ASYNC_TICK_HZ +
-                     (ms % 1000 * ASYNC_TICK_HZ + 999) / 1000;
+    uint64_t ticks = ((uint64_t)ms * ASYNC_TICK_HZ + 999) / 1000;
 #endif
 
 #if ASYNC_TIME_BITS < 64
@@ -152,7 +151,8 @@ struct async_deadlines_ {
     async_time base; /* now */
     async_time next; /* the earliest deadline ahead, if it is known */
     uint8_t next_is; /* ASYNC_NEXT_... */
-    struct async_wait_ *due; /* reached, not taken yet, in order */
+    struct async_wait_ *due; /* in a poll what it has reached, in order;
+                              * between polls the timers that are started */
     struct async_wait_ *slots[ASYNC_LEVELS_ * ASYNC_SLOTS_];
 };
 
@@ -210,25 +210,19 @@ static inline int async_deadlines_next_(struct async_deadlines_ *deadlines)
     return 1;
 }
 
-/* Adds one that comes after `now`. True: it is the earliest now. */
-static inline int async_deadlines_add_(struct async_deadlines_ *deadlines,
-                                       struct async_wait_ *wait,
-                                       async_time deadline, async_time now)
+/* Adds one that lies ahead. In a poll. */
+static inline void async_deadlines_add_(struct async_deadlines_ *deadlines,
+                                        struct async_wait_ *wait,
+                                        async_time deadline)
 {
-    int earliest = 0;
-
-    if (deadlines->next_is == ASYNC_NEXT_IS_NONE_) {
-        deadlines->base = now;
-        deadlines->next_is = ASYNC_NEXT_IS_KNOWN_;
-        earliest = 1;
-    } else if (async_before_(deadline, deadlines->next)) {
-        earliest = 1;
-    }
-    if (earliest)
+    if (deadlines->next_is == ASYNC_NEXT_IS_NONE_ ||
+        async_before_(deadline, deadlines->next)) {
         deadlines->next = deadline;
+        if (deadlines->next_is == ASYNC_NEXT_IS_NONE_)
+            deadlines->next_is = ASYNC_NEXT_IS_KNOWN_;
+    }
     wait->on.deadline = deadline;
     async_line_join_(async_slot_(deadlines, deadline), wait);
-    return earliest;
 }
 
 static inline void async_deadlines_remove_(struct async_deadlines_ *deadlines,

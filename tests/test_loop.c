@@ -45,6 +45,7 @@ static int host_watch(void *arg, int fd, int events)
 static const struct async_host host = {host_notify, host_watch, NULL};
 
 static void (*before_poll)(void); /* what happens when async_run would sleep */
+static int poll_interruptions;    /* how often a signal comes instead */
 
 static int poll_watched(struct pollfd *fds, nfds_t count, int timeout)
 {
@@ -52,6 +53,11 @@ static int poll_watched(struct pollfd *fds, nfds_t count, int timeout)
 
     if (before_poll)
         before_poll();
+    if (poll_interruptions) {
+        poll_interruptions--;
+        errno = EINTR;
+        return -1;
+    }
     ready = poll(fds, count, 0);
     if (ready == 0 && timeout < 0)
         fail_msg("async_run sleeps for ever");
@@ -66,6 +72,8 @@ static int setup(void **state)
     condition = 0;
     host_watch_answer = 0;
     before_poll = NULL;
+    poll_interruptions = 0;
+    (void)async_poll(&loop, 0); /* time begins */
     return trace_setup(state);
 }
 
@@ -76,9 +84,20 @@ static void spawn(int which, async_fn *fn, void *frame)
     assert_int_equal(async_spawn(&loop, &tasks[which], fn, frame), 0);
 }
 
+/* Polls, the clock standing still, until there is nothing to do at once. */
+static int poll_on(void)
+{
+    int polls = 1;
+
+    while (async_poll(&loop, 0) == 0)
+        if (++polls > 9999)
+            fail_msg("the loop never comes to rest");
+    return polls;
+}
+
 #define assert_forever(ticks) assert_true((ticks) == ASYNC_FOREVER)
 
-/* ---- tasks used all over ------------------------------------------------------- */
+/* ---- tasks used all over ------------------------------------------------- */
 
 /* Does what its fields say: waits for `ms` in the body, for `closing_ms` in its
  * clean-up, fails with `error`. */
@@ -133,7 +152,7 @@ static async joiner(struct async_loop *on, void *frame)
     async_end();
 }
 
-/* ---- the ready queue -------------------------------------------------------------- */
+/* ---- the ready queue ----------------------------------------------------- */
 
 static void a_zeroed_loop_is_ready_to_use(void **state)
 {
@@ -218,8 +237,7 @@ static void tasks_that_yield_take_turns(void **state)
     (void)state;
     spawn(0, turns, &one);
     spawn(1, turns, &two);
-    while (async_poll(&loop, 0) == 0)
-        ;
+    (void)poll_on();
     assert_trace("a\n"
                  "b\n"
                  "a\n"
@@ -235,8 +253,7 @@ static void tasks_that_await_yield_now_take_turns(void **state)
     (void)state;
     spawn(0, turns, &one);
     spawn(1, turns, &two);
-    while (async_poll(&loop, 0) == 0)
-        ;
+    (void)poll_on();
     assert_trace("a\n"
                  "b\n"
                  "a\n"
@@ -247,12 +264,11 @@ static void tasks_that_await_yield_now_take_turns(void **state)
 static void a_yield_needs_no_tick_and_is_no_look(void **state)
 {
     struct turns frame = {.name = "a", .turns = 1000};
-    int polls = 0;
+    int polls;
 
     (void)state;
     spawn(0, turns, &frame);
-    while (async_poll(&loop, 0) == 0) /* the clock stands still */
-        polls++;
+    polls = poll_on();
     assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
     assert_true(polls > 1); /* and the host has its turns */
     assert_true(polls < 1000);
@@ -367,7 +383,7 @@ static void a_task_may_be_any_function_that_returns_a_status(void **state)
     assert_int_equal(async_task_outcome(&tasks[1]), ASYNC_EINVAL);
 }
 
-/* ---- sleep -------------------------------------------------------------------------- */
+/* ---- sleep --------------------------------------------------------------- */
 
 static void a_sleeping_task_is_not_stepped_until_its_time(void **state)
 {
@@ -417,8 +433,8 @@ static void sleepers_wake_in_the_order_of_their_deadlines(void **state)
                  "a ends\n");
 }
 
-static void sleepers_with_one_deadline_wake_in_the_order_they_slept(
-    void **state)
+static void
+sleepers_with_one_deadline_wake_in_the_order_they_slept(void **state)
 {
     struct worker frames[3] = {{.name = "a", .ms = 30},
                                {.name = "b", .ms = 20},
@@ -578,6 +594,37 @@ static void an_abandoned_sleep_leaves_no_timer_behind(void **state)
     assert_trace("second\n");
 }
 
+static int other_condition;
+
+static async polls_after_an_abandoned_sleep(struct async_loop *on, void *frame)
+{
+    struct abandons *self = frame;
+
+    async_begin(self);
+    await(condition || async_sleep_ms(on, 100));
+    trace("first");
+    await_until(other_condition);
+    trace("second");
+    async_end();
+}
+
+static void an_abandoned_sleep_makes_room_for_a_plain_condition(void **state)
+{
+    struct abandons frame = {0};
+
+    (void)state;
+    other_condition = 0;
+    spawn(0, polls_after_an_abandoned_sleep, &frame);
+    assert_int_equal(async_poll(&loop, 0), 100);
+    condition = 1;
+    async_ready_task_(&loop, &tasks[0]);
+    assert_int_equal(async_poll(&loop, 10), ASYNC_POLL_TICKS);
+    other_condition = 1;
+    assert_forever(async_poll(&loop, 11));
+    assert_trace("first\n"
+                 "second\n");
+}
+
 static async reads_after_an_abandoned_read(struct async_loop *on, void *frame)
 {
     struct abandons *self = frame;
@@ -588,8 +635,8 @@ static async reads_after_an_abandoned_read(struct async_loop *on, void *frame)
     async_end();
 }
 
-static void an_abandoned_wait_for_a_descriptor_is_not_taken_for_another(
-    void **state)
+static void
+an_abandoned_wait_for_a_descriptor_is_not_taken_for_another(void **state)
 {
     struct abandons frame = {0};
 
@@ -606,7 +653,7 @@ static void an_abandoned_wait_for_a_descriptor_is_not_taken_for_another(
                  "watch 8 for 1\n");
 }
 
-/* ---- plain conditions --------------------------------------------------------------- */
+/* ---- plain conditions ---------------------------------------------------- */
 
 struct conditional {
     struct async_frame async;
@@ -726,7 +773,7 @@ static void a_condition_deep_in_a_child_is_looked_at_too(void **state)
     assert_trace("true\n");
 }
 
-/* ---- join ------------------------------------------------------------------------------ */
+/* ---- join ---------------------------------------------------------------- */
 
 static void a_join_waits_for_the_end_and_hands_over_done(void **state)
 {
@@ -934,7 +981,7 @@ static void a_task_that_has_ended_may_be_spawned_again(void **state)
                  "b ends\n");
 }
 
-/* ---- timers (the heap itself: test_timers*.c) ------------------------------------------ */
+/* ---- timers (the heap itself: test_timers*.c) ---------------------------- */
 
 static struct async_timer timers[3];
 
@@ -944,12 +991,22 @@ static void fired(struct async_loop *on, struct async_timer *timer)
     trace("%s", (const char *)timer->arg);
 }
 
+/* A timer counts from the poll that follows its start. */
+static void start_timer(int which, async_time ticks,
+                        void (*fn)(struct async_loop *on,
+                                   struct async_timer *timer),
+                        void *arg)
+{
+    async_timer_start(&loop, &timers[which], ticks, fn, arg);
+    (void)async_poll(&loop, async_now(&loop));
+}
+
 static void a_timer_fires_once_on_its_tick(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
     (void)async_poll(&loop, 100);
-    async_timer_start(&loop, &timers[0], 5, fired, "fired");
+    start_timer(0, 5, fired, "fired");
     assert_int_equal(async_poll(&loop, 104), 1);
     assert_trace("");
     assert_forever(async_poll(&loop, 105));
@@ -961,7 +1018,7 @@ static void a_timer_of_0_ticks_fires_in_one(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 0, fired, "fired");
+    start_timer(0, 0, fired, "fired");
     assert_int_equal(async_poll(&loop, 0), 1);
     assert_trace("");
     (void)async_poll(&loop, 1);
@@ -972,7 +1029,7 @@ static void a_stopped_timer_does_not_fire(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired, "fired");
+    start_timer(0, 5, fired, "fired");
     async_timer_stop(&loop, &timers[0]);
     async_timer_stop(&loop, &timers[0]); /* nothing, the second time */
     assert_forever(async_poll(&loop, 0));
@@ -988,14 +1045,14 @@ static void a_timer_that_never_ran_may_be_stopped(void **state)
     assert_forever(async_poll(&loop, 0));
 }
 
-static void a_running_timer_started_again_fires_at_its_new_time_only(
-    void **state)
+static void
+a_running_timer_started_again_fires_at_its_new_time_only(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired, "first");
+    start_timer(0, 5, fired, "first");
     (void)async_poll(&loop, 3);
-    async_timer_start(&loop, &timers[0], 5, fired, "second");
+    start_timer(0, 5, fired, "second");
     assert_int_equal(async_poll(&loop, 5), 3);
     assert_trace("");
     assert_forever(async_poll(&loop, 8));
@@ -1008,12 +1065,12 @@ static void fired_and_stopped(struct async_loop *on, struct async_timer *timer)
     async_timer_stop(on, timer);
 }
 
-static void a_timer_stopped_in_its_own_callback_does_not_fire_again(
-    void **state)
+static void
+a_timer_stopped_in_its_own_callback_does_not_fire_again(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired_and_stopped, "fired");
+    start_timer(0, 5, fired_and_stopped, "fired");
     assert_forever(async_poll(&loop, 5));
     assert_forever(async_poll(&loop, 10));
     assert_trace("fired\n");
@@ -1026,27 +1083,27 @@ static void fired_and_stops_the_next(struct async_loop *on,
     async_timer_stop(on, timer + 1);
 }
 
-static void a_timer_stopped_by_another_that_is_due_with_it_does_not_fire(
-    void **state)
+static void
+a_timer_stopped_by_another_that_is_due_with_it_does_not_fire(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired_and_stops_the_next, "one");
-    async_timer_start(&loop, &timers[1], 5, fired, "two");
-    async_timer_start(&loop, &timers[2], 5, fired, "three");
+    start_timer(0, 5, fired_and_stops_the_next, "one");
+    start_timer(1, 5, fired, "two");
+    start_timer(2, 5, fired, "three");
     assert_forever(async_poll(&loop, 5));
     assert_trace("one\n"
                  "three\n");
 }
 
-static void a_timer_stopped_by_one_due_earlier_in_the_poll_does_not_fire(
-    void **state)
+static void
+a_timer_stopped_by_one_due_earlier_in_the_poll_does_not_fire(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired_and_stops_the_next, "one");
-    async_timer_start(&loop, &timers[1], 6, fired, "two");
-    async_timer_start(&loop, &timers[2], 7, fired, "three");
+    start_timer(0, 5, fired_and_stops_the_next, "one");
+    start_timer(1, 6, fired, "two");
+    start_timer(2, 7, fired, "three");
     assert_forever(async_poll(&loop, 50));
     assert_trace("one\n"
                  "three\n");
@@ -1059,12 +1116,12 @@ static void fired_and_started_again(struct async_loop *on,
     async_timer_start(on, timer, 5, fired_and_started_again, timer->arg);
 }
 
-static void a_timer_started_in_its_callback_counts_from_the_time_of_the_poll(
-    void **state)
+static void
+a_timer_started_in_its_callback_counts_from_the_time_of_the_poll(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired_and_started_again, "fired");
+    start_timer(0, 5, fired_and_started_again, "fired");
     assert_int_equal(async_poll(&loop, 100), 5); /* once, not nineteen times */
     assert_trace("fired\n");
     assert_int_equal(async_poll(&loop, 104), 1);
@@ -1086,7 +1143,7 @@ static void a_task_spawned_by_a_timer_runs_in_the_same_poll(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired_and_spawns, "fired");
+    start_timer(0, 5, fired_and_spawns, "fired");
     assert_forever(async_poll(&loop, 5));
     assert_trace("fired\n"
                  "a begins\n"
@@ -1097,8 +1154,8 @@ static void a_timers_memory_is_free_once_it_has_fired(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
-    async_timer_start(&loop, &timers[0], 5, fired, "fired");
-    async_timer_start(&loop, &timers[1], 9, fired, "other");
+    start_timer(0, 5, fired, "fired");
+    start_timer(1, 9, fired, "other");
     (void)async_poll(&loop, 5);
     memset(&timers[0], 0xA5, sizeof timers[0]);
     assert_forever(async_poll(&loop, 9));
@@ -1106,7 +1163,7 @@ static void a_timers_memory_is_free_once_it_has_fired(void **state)
                  "other\n");
 }
 
-/* ---- cancel ------------------------------------------------------------------------------ */
+/* ---- cancel -------------------------------------------------------------- */
 
 static void a_canceled_sleeper_unwinds_and_leaves_no_timer(void **state)
 {
@@ -1215,8 +1272,8 @@ static async closes_with_a_worker(struct async_loop *on, void *frame)
     async_end();
 }
 
-static void a_cancel_spares_the_body_of_a_child_that_finally_awaits(
-    void **state)
+static void
+a_cancel_spares_the_body_of_a_child_that_finally_awaits(void **state)
 {
     struct outer frame = {
         .child = {.name = "child", .ms = 10, .closing_ms = 10}};
@@ -1385,8 +1442,8 @@ static void a_wait_that_is_over_in_the_same_tick_keeps_its_result(void **state)
     trace_clear();
     async_cancel(&loop, &tasks[0]); /* before the poll that ends its sleep */
     (void)async_poll(&loop, 10);
-    assert_trace("1\n"        /* the sleep, which is over */
-                 "-30001\n"   /* the next one takes the cancel */
+    assert_trace("1\n"      /* the sleep, which is over */
+                 "-30001\n" /* the next one takes the cancel */
                  "early ends\n");
     (void)async_poll(&loop, 20);
     assert_trace("1\n");
@@ -1453,12 +1510,27 @@ static void a_timer_may_cancel_a_task(void **state)
     (void)state;
     memset(timers, 0, sizeof timers);
     spawn(0, worker, &work);
-    async_timer_start(&loop, &timers[0], 5, fired_and_cancels, &tasks[0]);
+    start_timer(0, 5, fired_and_cancels, &tasks[0]);
     (void)async_poll(&loop, 0);
     assert_forever(async_poll(&loop, 5));
     assert_trace("a begins\n"
                  "timer\n");
     assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_ECANCELED);
+}
+
+static void a_cancel_right_after_a_wait_was_over_leaves_its_result(void **state)
+{
+    struct stubborn frame = {0};
+
+    (void)state;
+    memset(timers, 0, sizeof timers);
+    spawn(0, stubborn, &frame);
+    (void)async_poll(&loop, 0);
+    start_timer(0, 10, fired_and_cancels, &tasks[0]);
+    (void)async_poll(&loop, 10);
+    assert_trace("timer\n"    /* due after the sleep, in the same tick */
+                 "1\n"        /* which keeps its result */
+                 "-30001\n"); /* the next one takes the cancel */
 }
 
 static void a_canceled_join_leaves_the_joined_task_alone(void **state)
@@ -1481,8 +1553,8 @@ static void a_canceled_join_leaves_the_joined_task_alone(void **state)
     assert_int_equal(one.steps, 3);
 }
 
-static void the_error_of_a_task_whose_only_joiner_was_canceled_is_not_lost(
-    void **state)
+static void
+the_error_of_a_task_whose_only_joiner_was_canceled_is_not_lost(void **state)
 {
     struct worker work = {.name = "a", .ms = 10, .error = -EIO};
     struct joiner join = {.name = "join", .task = &tasks[0]};
@@ -1601,7 +1673,8 @@ static async until_then_sleeps(struct async_loop *on, void *frame)
 }
 
 /* An interrupt may come at any look, so between the two of a cancel as well. */
-static void a_cancel_is_never_lost_to_a_condition_that_becomes_true(void **state)
+static void
+a_cancel_is_never_lost_to_a_condition_that_becomes_true(void **state)
 {
     (void)state;
     for (true_at_look = 1; true_at_look < 6; true_at_look++) {
@@ -1665,7 +1738,7 @@ static void a_cancel_is_never_lost_to_a_flag_that_is_set_meanwhile(void **state)
     }
 }
 
-/* ---- errors nobody joins ---------------------------------------------------------------- */
+/* ---- errors nobody joins ------------------------------------------------- */
 
 static void unhandled(struct async_loop *on, struct async_task *task,
                       async_status error)
@@ -1761,7 +1834,7 @@ static void the_unhandled_hook_may_take_the_tasks_storage(void **state)
     trace_clear();
 }
 
-/* ---- flags and wakes ---------------------------------------------------------------------- */
+/* ---- flags and wakes ----------------------------------------------------- */
 
 struct flagged {
     struct async_frame async;
@@ -1825,8 +1898,8 @@ static void a_flag_is_cleared_by_the_one_who_takes_it(void **state)
     assert_trace("b\n");
 }
 
-static void a_wake_for_something_else_does_not_release_a_flags_waiter(
-    void **state)
+static void
+a_wake_for_something_else_does_not_release_a_flags_waiter(void **state)
 {
     struct flagged frame = {.name = "a", .flag = &flag};
     struct async_flag other = {0};
@@ -1936,8 +2009,8 @@ static void notify_is_slow(void *arg)
     }
 }
 
-static void a_wake_after_a_poll_notifies_though_an_earlier_one_still_does(
-    void **state)
+static void
+a_wake_after_a_poll_notifies_though_an_earlier_one_still_does(void **state)
 {
     const struct async_host slow = {notify_is_slow, NULL, NULL};
 
@@ -1953,7 +2026,7 @@ static void a_wake_after_a_poll_notifies_though_an_earlier_one_still_does(
                  "notify\n"); /* else the second would sleep through */
 }
 
-/* ---- the host ------------------------------------------------------------------------------ */
+/* ---- the host ------------------------------------------------------------ */
 
 static void attaching_a_host_notifies_it(void **state)
 {
@@ -1987,7 +2060,7 @@ static void a_cancel_from_outside_notifies(void **state)
     assert_trace("notify\n");
 }
 
-static void only_a_timer_that_is_sooner_notifies(void **state)
+static void a_timer_started_from_outside_notifies(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
@@ -1995,15 +2068,15 @@ static void only_a_timer_that_is_sooner_notifies(void **state)
     (void)async_poll(&loop, 0);
     trace_clear();
     async_timer_start(&loop, &timers[0], 100, fired, "");
-    assert_trace("notify\n"); /* the first */
-    async_timer_start(&loop, &timers[1], 200, fired, "");
-    assert_trace("");
-    async_timer_start(&loop, &timers[2], 50, fired, "");
     assert_trace("notify\n");
+    assert_int_equal(async_poll(&loop, 0), 100);
+    async_timer_start(&loop, &timers[1], 50, fired, "");
+    assert_trace("notify\n");
+    assert_int_equal(async_poll(&loop, 0), 50);
 }
 
-static void a_timer_started_after_the_first_was_stopped_is_not_forgotten(
-    void **state)
+static void
+a_timer_started_after_the_first_was_stopped_is_not_forgotten(void **state)
 {
     (void)state;
     memset(timers, 0, sizeof timers);
@@ -2155,8 +2228,8 @@ static void a_report_nobody_waits_for_is_answered_with_no_more(void **state)
     assert_forever(async_poll(&loop, 0));
 }
 
-static void a_canceled_wait_for_a_descriptor_is_not_watched_any_more(
-    void **state)
+static void
+a_canceled_wait_for_a_descriptor_is_not_watched_any_more(void **state)
 {
     struct reader frame = {.name = "r", .fd = 7, .events = ASYNC_READABLE};
 
@@ -2213,12 +2286,11 @@ static void a_host_may_report_from_within_watch(void **state)
     async_attach(&loop, &eager);
     spawn(0, reader, &frame);
     trace_clear();
-    while (async_poll(&loop, 0) == 0)
-        ;
+    (void)poll_on();
     assert_trace("r: 1\n");
 }
 
-/* ---- mistakes -------------------------------------------------------------------------------- */
+/* ---- mistakes ------------------------------------------------------------ */
 
 static async polls(struct async_loop *on, void *frame)
 {
@@ -2239,8 +2311,8 @@ static void a_poll_inside_a_poll_is_caught(void **state)
     assert_stops("async_poll from inside async_poll", poll_once, NULL);
 }
 
-static void a_poll_inside_a_poll_does_nothing_where_nothing_is_asserted(
-    void **state)
+static void
+a_poll_inside_a_poll_does_nothing_where_nothing_is_asserted(void **state)
 {
     struct stubborn frame = {.status = 77};
     struct worker work = {.name = "a"};
@@ -2344,12 +2416,12 @@ static void the_stamp_tells_every_configuration_from_every_other(void **state)
 
                 assert_int_equal(seen[stamp]++, 0);
             }
-    assert_int_equal(ASYNC_STAMP_,
-                     ASYNC_STAMP_OF(ASYNC_TIME_BITS, ASYNC_RADIX_BITS,
-                                    ASYNC_TASK_LIST));
+    assert_int_equal(
+        ASYNC_STAMP_,
+        ASYNC_STAMP_OF(ASYNC_TIME_BITS, ASYNC_RADIX_BITS, ASYNC_TASK_LIST));
 }
 
-/* ---- async_run ---------------------------------------------------------------------------- */
+/* ---- async_run ----------------------------------------------------------- */
 
 static void async_run_runs_to_the_end_and_returns_done(void **state)
 {
@@ -2549,6 +2621,37 @@ static void a_signal_handler_may_set_a_flag_while_a_task_runs(void **state)
     assert_trace("signaled\n");
 }
 
+static async wakes_with_an_errno(struct async_loop *on, void *frame)
+{
+    struct stubborn *self = frame;
+
+    async_begin(self);
+    errno = ERANGE; /* what a handler has interrupted */
+    async_wake(on);
+    self->status = errno;
+    async_end();
+}
+
+static void a_wake_of_async_run_leaves_errno_alone(void **state)
+{
+    struct stubborn frame = {0};
+
+    (void)state;
+    assert_int_equal(async_run(&loop, wakes_with_an_errno, &frame), ASYNC_DONE);
+    assert_int_equal(frame.status, ERANGE);
+}
+
+static void async_run_goes_on_after_an_interrupted_sleep(void **state)
+{
+    struct worker work = {.name = "a", .ms = 1};
+
+    (void)state;
+    poll_interruptions = 3;
+    assert_int_equal(async_run(&loop, worker, &work), ASYNC_DONE);
+    assert_int_equal(poll_interruptions, 0);
+    trace_clear();
+}
+
 struct piped {
     struct async_frame async;
     int fds[2];
@@ -2713,6 +2816,7 @@ int main(void)
         loop_claim(the_first_arguments_of_a_wait_count),
         loop_claim(the_first_arguments_of_a_sleep_of_0_count_too),
         loop_claim(an_abandoned_sleep_leaves_no_timer_behind),
+        loop_claim(an_abandoned_sleep_makes_room_for_a_plain_condition),
         loop_claim(an_abandoned_wait_for_a_descriptor_is_not_taken_for_another),
         loop_claim(a_plain_condition_is_looked_at_once_a_poll_and_counted),
         loop_claim(async_until_is_looked_at_once_a_poll_and_counted),
@@ -2763,6 +2867,7 @@ int main(void)
         loop_claim(a_task_may_cancel_another_without_being_interrupted),
         loop_claim(a_task_that_cancels_itself_stops_at_its_next_wait),
         loop_claim(a_timer_may_cancel_a_task),
+        loop_claim(a_cancel_right_after_a_wait_was_over_leaves_its_result),
         loop_claim(a_canceled_join_leaves_the_joined_task_alone),
         loop_claim(
             the_error_of_a_task_whose_only_joiner_was_canceled_is_not_lost),
@@ -2791,7 +2896,7 @@ int main(void)
         loop_claim(attaching_a_host_notifies_it),
         loop_claim(a_spawn_from_outside_notifies),
         loop_claim(a_cancel_from_outside_notifies),
-        loop_claim(only_a_timer_that_is_sooner_notifies),
+        loop_claim(a_timer_started_from_outside_notifies),
         loop_claim(
             a_timer_started_after_the_first_was_stopped_is_not_forgotten),
         loop_claim(what_changes_inside_a_poll_does_not_notify),
@@ -2822,6 +2927,8 @@ int main(void)
         loop_claim(a_second_loop_may_run_inside_a_task),
         loop_claim(a_signal_handler_may_set_a_flag_while_async_run_sleeps),
         loop_claim(a_signal_handler_may_set_a_flag_while_a_task_runs),
+        loop_claim(a_wake_of_async_run_leaves_errno_alone),
+        loop_claim(async_run_goes_on_after_an_interrupted_sleep),
         loop_claim(async_run_waits_for_a_pipe_to_be_readable),
         loop_claim(a_pipe_whose_other_end_is_closed_is_readable),
         loop_claim(one_task_may_write_what_another_reads),

@@ -1,4 +1,4 @@
-/* test_timers_16_wide.c: times of 16 bits, in levels that do not divide them evenly.
+/* test_timers_16_wide.c: times of 16 bits, not evenly divided into levels.
  * SPDX-License-Identifier: MIT
  */
 #define ASYNC_TIME_BITS 16

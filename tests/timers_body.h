@@ -30,11 +30,13 @@ static void fired(struct async_loop *on, struct async_timer *timer)
     trace("%s", (const char *)timer->arg);
 }
 
-/* ---- against an oracle ---------------------------------------------------- */
+/* ---- against an oracle --------------------------------------------------- */
 
 /* The oracle: a sorted array, and a time that never wraps. */
 enum { TIMERS = 40, ROUNDS = 4000 };
-#define FAR_ENOUGH (UINT64_C(1) << 48) /* the oracle's own time must not wrap */
+#define FAR_ENOUGH                                                             \
+    (UINT64_C(1) << 48) /* the oracle's own time must not wrap                 \
+                         */
 
 static struct async_timer timers[TIMERS];
 static struct {
@@ -132,8 +134,7 @@ static void random_start_or_stop(void)
     } else {
         async_time ticks = random_ticks();
 
-        async_timer_start(&loop, &timers[id], ticks, oracle_fired,
-                          &timers[id]);
+        async_timer_start(&loop, &timers[id], ticks, oracle_fired, &timers[id]);
         oracle_add(id, oracle.now + (ticks ? ticks : 1));
     }
 }
@@ -155,13 +156,13 @@ static void run_against_the_oracle(uint64_t seed, int may_act)
     oracle.may_act = may_act;
     /* the first wrap is never far */
     oracle.origin = (async_time)(0 - random_ticks());
-    loop.now_ = oracle.origin;
     answer = oracle_poll();
     for (round = 0; round < ROUNDS; round++) {
         int actions = random_below(4);
 
         while (actions-- > 0)
             random_start_or_stop();
+        answer = oracle_poll();
         if (random_below(2) && answer <= ASYNC_MAX_TICKS)
             oracle.now += answer; /* as a host does */
         else if (random_below(2))
@@ -189,8 +190,8 @@ static void timers_fire_as_a_sorted_array_of_them_would(void **state)
         run_against_the_oracle(seed, 0);
 }
 
-static void timers_that_start_and_stop_others_fire_as_a_sorted_array_would(
-    void **state)
+static void
+timers_that_start_and_stop_others_fire_as_a_sorted_array_would(void **state)
 {
     uint64_t seed;
 
@@ -208,7 +209,7 @@ static void timers_fire_as_a_sorted_array_would_for_a_new_seed(void **state)
     run_against_the_oracle(seed, 1);
 }
 
-/* ---- the edges by hand ---------------------------------------------------------- */
+/* ---- the edges by hand --------------------------------------------------- */
 
 static void a_timer_across_the_wrap_fires_on_its_tick(void **state)
 {
@@ -216,7 +217,7 @@ static void a_timer_across_the_wrap_fires_on_its_tick(void **state)
     const async_time before = (async_time)-3;
 
     (void)state;
-    loop.now_ = before;
+    (void)async_poll(&loop, before);
     async_timer_start(&loop, &timer, 5, fired, "fired");
 
     assert_int_equal(async_poll(&loop, before), 5);
@@ -228,13 +229,62 @@ static void a_timer_across_the_wrap_fires_on_its_tick(void **state)
     assert_trace("fired\n");
 }
 
+static void a_timer_started_before_the_first_poll_counts_from_it(void **state)
+{
+    struct async_timer timer = {0};
+    const async_time first = (async_time)(ASYNC_MAX_TICKS + 100);
+
+    (void)state;
+    async_timer_start(&loop, &timer, 10, fired, "fired");
+    assert_int_equal(async_poll(&loop, first), 10);
+    (void)async_poll(&loop, (async_time)(first + 9));
+    assert_trace("");
+    (void)async_poll(&loop, (async_time)(first + 10));
+    assert_trace("fired\n");
+}
+
+static void timers_started_before_the_first_poll_keep_their_order(void **state)
+{
+    static struct async_timer timer[4];
+    int i;
+
+    (void)state;
+    for (i = 0; i < 4; i++)
+        async_timer_stop(&loop, &timer[i]);
+    async_timer_start(&loop, &timer[0], 70, fired, "70");
+    async_timer_start(&loop, &timer[1], 5, fired, "5");
+    async_timer_start(&loop, &timer[2], 70, fired, "70 again");
+    async_timer_start(&loop, &timer[3], 6, fired, "6");
+    async_timer_stop(&loop, &timer[3]);
+    assert_int_equal(async_poll(&loop, 60), 5);
+    (void)async_poll(&loop, 65);
+    assert_trace("5\n");
+    (void)async_poll(&loop, (async_time)(60 + 70));
+    assert_trace("70\n"
+                 "70 again\n");
+}
+
+static void a_timer_started_between_polls_counts_from_the_next(void **state)
+{
+    struct async_timer timer = {0};
+
+    (void)state;
+    (void)async_poll(&loop, 0);
+    async_timer_start(&loop, &timer, 10, fired, "fired");
+    assert_int_equal(async_poll(&loop, 100), 10);
+    (void)async_poll(&loop, 109);
+    assert_trace("");
+    (void)async_poll(&loop, 110);
+    assert_trace("fired\n");
+}
+
 static void the_longest_wait_ends_on_its_tick(void **state)
 {
     struct async_timer timer = {0};
     const async_time start = ASYNC_MAX_TICKS / 3;
 
     (void)state;
-    loop.now_ = start;
+    (void)async_poll(&loop, start);
     async_timer_start(&loop, &timer, ASYNC_MAX_TICKS, fired, "fired");
 
     assert_true(async_poll(&loop, start) == ASYNC_MAX_TICKS);
@@ -259,19 +309,24 @@ static void a_wait_beyond_the_longest_is_caught(void **state)
                  &timer);
 }
 
-static void timers_of_one_deadline_fire_in_the_order_of_their_starts(
-    void **state)
+static void
+timers_of_one_deadline_fire_in_the_order_of_their_starts(void **state)
 {
     static struct async_timer timer[4];
 
     (void)state;
+    (void)async_poll(&loop, 0);
     async_timer_start(&loop, &timer[0], 100, fired, "started at 0");
+    (void)async_poll(&loop, 0);
     (void)async_poll(&loop, 37);
     async_timer_start(&loop, &timer[1], 63, fired, "started at 37");
+    (void)async_poll(&loop, 37);
     (void)async_poll(&loop, 98);
     async_timer_start(&loop, &timer[2], 2, fired, "started at 98");
+    (void)async_poll(&loop, 98);
     (void)async_poll(&loop, 99);
     async_timer_start(&loop, &timer[3], 1, fired, "started at 99");
+    (void)async_poll(&loop, 99);
 
     (void)async_poll(&loop, 100);
 
@@ -288,15 +343,18 @@ static void timers_are_due_after_the_longest_jump(void **state)
 
     (void)state;
     for (i = 0; i < 64; i++) { /* from all around the clock */
-        const async_time start = (async_time)(ASYNC_MAX_TICKS / 32 * (unsigned)i);
+        const async_time start =
+            (async_time)(ASYNC_MAX_TICKS / 32 * (unsigned)i);
         const async_time later = (async_time)(start + ASYNC_MAX_TICKS / 3);
 
         async_loop_init(&loop);
-        loop.now_ = start;
+        (void)async_poll(&loop, start);
         async_timer_start(&loop, &far_one, ASYNC_MAX_TICKS, fired, "far");
+        (void)async_poll(&loop, start);
         (void)async_poll(&loop, later);
         async_timer_start(&loop, &near_one, ASYNC_MAX_TICKS / 20, fired,
                           "near");
+        (void)async_poll(&loop, later);
 
         assert_true(async_poll(&loop, (async_time)(later + ASYNC_MAX_TICKS)) ==
                     ASYNC_FOREVER);
@@ -314,8 +372,8 @@ static void starts_a_long_one(struct async_loop *on, struct async_timer *timer)
     async_timer_start(on, &restarted, ASYNC_MAX_TICKS, fired, "long one");
 }
 
-static void a_long_timer_started_after_a_long_jump_does_not_overtake(
-    void **state)
+static void
+a_long_timer_started_after_a_long_jump_does_not_overtake(void **state)
 {
     struct async_timer first = {0}, second = {0};
     async_time now, start;
@@ -324,9 +382,10 @@ static void a_long_timer_started_after_a_long_jump_does_not_overtake(
     for (start = 0; start < 100; start++) {
         async_loop_init(&loop);
         memset(&restarted, 0, sizeof restarted);
-        loop.now_ = start;
+        (void)async_poll(&loop, start);
         async_timer_start(&loop, &first, 1, starts_a_long_one, "first");
         async_timer_start(&loop, &second, ASYNC_MAX_TICKS, fired, "second");
+        (void)async_poll(&loop, start);
         now = (async_time)(start + ASYNC_MAX_TICKS);
         (void)async_poll(&loop, now); /* both are due */
         assert_trace("first\n"
@@ -380,7 +439,7 @@ static void a_sleep_across_the_wrap_ends_on_its_tick(void **state)
     struct async_task task = {0};
 
     (void)state;
-    loop.now_ = (async_time)-4;
+    (void)async_poll(&loop, (async_time)-4);
     (void)async_spawn(&loop, &task, sleeper, &frame);
     assert_int_equal(async_poll(&loop, (async_time)-4), 10);
     assert_int_equal(async_poll(&loop, 5), 1);
@@ -407,6 +466,7 @@ static void a_time_that_went_back_counts_as_none_passed(void **state)
     (void)state;
     (void)async_poll(&loop, 40);
     async_timer_start(&loop, &timer, 10, fired, "fired");
+    assert_int_equal(async_poll(&loop, 40), 10);
 
     assert_int_equal(async_poll(&loop, 39), 10);
     assert_int_equal(async_now(&loop), 40);
@@ -435,7 +495,7 @@ static void a_sleep_too_long_for_the_width_is_caught(void **state)
 
 #endif
 
-/* ---- async_run ----------------------------------------------------------------------- */
+/* ---- async_run ----------------------------------------------------------- */
 
 static int poll_timeout, poll_calls;
 static struct async_task *poll_cancels;
@@ -490,6 +550,9 @@ int main(void)
             timers_that_start_and_stop_others_fire_as_a_sorted_array_would),
         timers_claim(timers_fire_as_a_sorted_array_would_for_a_new_seed),
         timers_claim(a_timer_across_the_wrap_fires_on_its_tick),
+        timers_claim(a_timer_started_before_the_first_poll_counts_from_it),
+        timers_claim(timers_started_before_the_first_poll_keep_their_order),
+        timers_claim(a_timer_started_between_polls_counts_from_the_next),
         timers_claim(the_longest_wait_ends_on_its_tick),
         timers_claim(a_wait_beyond_the_longest_is_caught),
         timers_claim(timers_of_one_deadline_fire_in_the_order_of_their_starts),

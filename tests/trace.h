@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- events --------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------- */
 
 static char trace_text[16384];
 static size_t trace_length;
@@ -64,7 +64,7 @@ static inline void trace_compare_(const char *expected, const char *file,
 }
 #define assert_trace(expected) trace_compare_(expected, __FILE__, __LINE__)
 
-/* ---- stops ----------------------------------------------------------------- */
+/* ---- stops --------------------------------------------------------------- */
 
 static jmp_buf stop_target;
 static int stop_is_expected; /* 1: leave by stop_target; 2: note, and go on */
@@ -83,8 +83,7 @@ static inline void stop(const char *sentence)
     }
 }
 
-#define ASYNC_ASSERT(condition, message)                                       \
-    ((condition) ? (void)0 : stop(message))
+#define ASYNC_ASSERT(condition, message) ((condition) ? (void)0 : stop(message))
 
 /* The sentence that act(argument) stopped with, "" if it went through. */
 static inline const char *stop_of(void (*act)(void *argument), void *argument)
