@@ -194,16 +194,39 @@ static inline int async_gather_begin_(struct async_batch *batch,
     return 1;
 }
 
+/* Each has been spawned, and nobody else gathers it. */
+static inline int async_gather_can_(const struct async_task *tasks,
+                                    size_t count)
+{
+    int can = 1;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        unsigned flags = tasks[i].wait_.flags;
+
+        if (!(flags & (ASYNC_IS_ALIVE_ | ASYNC_IS_ENDED_)) ||
+            flags & ASYNC_IS_OWNED_)
+            can = 0;
+    }
+    ASYNC_ASSERT(can, "gathers a task that was never spawned, or that another "
+                      "gather waits for");
+    return can;
+}
+
 /* Awaitable: waits until all of tasks[0 .. count-1], which have been spawned,
  * have ended; some may have already. Returns ASYNC_DONE, or the first error.
- * Results are in the tasks' frames, so in input order. If canceled here: the
- * tasks are canceled and awaited, then ASYNC_ECANCELED. */
+ * Results are in the tasks' frames, so in input order. ASYNC_EINVAL: one was
+ * never spawned, or another gather waits for it (a mistake of the program's:
+ * asserted). If canceled here: the tasks are canceled and awaited, then
+ * ASYNC_ECANCELED. */
 static inline async_status async_gather(struct async_loop *loop,
                                         struct async_batch *batch,
                                         struct async_task *tasks, size_t count)
 {
     size_t i;
 
+    if (!batch->begun_ && !async_gather_can_(tasks, count))
+        return ASYNC_EINVAL;
     if (async_gather_begin_(batch, tasks, count)) {
         for (i = 0; i < count; i++)
             if (async_task_outcome(&tasks[i]) == ASYNC_PENDING)

@@ -58,7 +58,8 @@
  *    is over. async_offload sees to that: canceled or not, it returns when no
  *    thread works on the job any more.
  * 2. A function that takes long looks at async_job_canceled now and then.
- * 3. An executor serves one loop. Stop it before it goes.
+ * 3. An executor serves one loop. Stop it before the loop's memory goes: until
+ *    then a worker may be about to wake the loop.
  *
  * Who may touch what: the loop's thread calls everything here but
  * async_job_canceled, which is the job function's.
@@ -373,8 +374,6 @@ static inline int async_executor_start(struct async_executor *executor,
     if (workers > ASYNC_MAX_WORKERS)
         return ASYNC_EINVAL;
     *executor = zero;
-    executor->limit_ = workers;
-    executor->places_ = places ? places : workers;
     error = pthread_mutex_init(&executor->lock_, NULL);
     if (error)
         return -error;
@@ -383,6 +382,8 @@ static inline int async_executor_start(struct async_executor *executor,
         (void)pthread_mutex_destroy(&executor->lock_);
         return -error;
     }
+    executor->limit_ = workers;
+    executor->places_ = places ? places : workers;
     return 0;
 }
 
@@ -473,7 +474,7 @@ static inline int async_submit_(struct async_executor *executor,
         (void)pthread_mutex_unlock(&executor->lock_);
         return ASYNC_PENDING;
     }
-    if (executor->queued_ >= executor->idle_ &&
+    if (executor->queued_ + executor->running_ >= executor->workers_ &&
         executor->workers_ < executor->limit_) {
         error = pthread_create(&executor->threads_[executor->workers_], NULL,
                                async_worker_, executor);
@@ -541,8 +542,10 @@ static inline async_status async_offload_begin_(struct async_loop *loop,
 
     if (executor->closed_)
         return ASYNC_ECLOSED;
-    if (may_pass || !executor->outside_)
+    if (may_pass || (!executor->outside_ && !executor->promised_))
         status = async_submit_(executor, job);
+    if (may_pass)
+        async_executor_promise_(loop, executor);
     if (status < 0)
         return status;
     job->is_ = status ? ASYNC_JOB_IS_SUBMITTED_ : ASYNC_JOB_IS_OUTSIDE_;
@@ -589,8 +592,11 @@ static inline async_status async_offload(struct async_loop *loop,
             status = job->is_ == ASYNC_JOB_IS_CANCELED_ ? ASYNC_ECANCELED
                      : job->status_ < 0                 ? job->status_
                                                         : ASYNC_DONE;
-        } else if (status == ASYNC_ECANCELED &&
-                   !async_withdraw_(executor, job)) {
+        } else if (status == ASYNC_ECANCELED) {
+            if (async_withdraw_(executor, job)) {
+                async_executor_promise_(loop, executor);
+                break;
+            }
             job->is_ = ASYNC_JOB_IS_CANCELED_;
             status = async_line_wait_(loop, &job->line_);
         }

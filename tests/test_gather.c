@@ -648,13 +648,15 @@ struct rival {
 static async rival(struct async_loop *on, void *frame)
 {
     struct rival *self = frame;
+    int status;
 
     async_begin(self);
-    await(async_gather(on, &self->batch, self->tasks, 1));
+    async_catch(status, async_gather(on, &self->batch, self->tasks, 1));
+    note("rival", async_strerror(status));
     async_end();
 }
 
-static void poll_loop(void *arg)
+static void settle_loop(void *arg)
 {
     (void)arg;
     (void)settle();
@@ -664,13 +666,11 @@ static void a_gather_of_a_task_that_was_never_spawned_is_caught(void **state)
 {
     struct async_task never = {0};
     struct rival frame = {.tasks = &never};
-    const char *sentence;
 
     (void)state;
     spawn(&task, rival, &frame);
-    sentence = stop_of(poll_loop, NULL);
 
-    assert_string_not_equal(sentence, "");
+    assert_stops("gathers a task that was never spawned", settle_loop, NULL);
 }
 
 static void a_second_gather_of_one_task_is_caught(void **state)
@@ -678,15 +678,36 @@ static void a_second_gather_of_one_task_is_caught(void **state)
     struct parent frame = {.count = 1, .calls = {{.name = "a", .ms = 20}}};
     struct rival other = {.tasks = frame.tasks};
     struct async_task other_task = {0};
-    const char *sentence;
 
     (void)state;
     spawn(&task, parent, &frame);
     (void)settle();
     spawn(&other_task, rival, &other);
-    sentence = stop_of(poll_loop, NULL);
 
-    assert_string_not_equal(sentence, "");
+    assert_stops("gathers a task", settle_loop, NULL);
+}
+
+static void
+without_assertions_a_wrong_gather_is_refused_and_harms_nobody(void **state)
+{
+    struct parent frame = {.count = 1, .calls = {{.name = "a", .ms = 20}}};
+    struct async_task never = {0}, others[2] = {0};
+    struct rival of_a = {.tasks = frame.tasks}, of_never = {.tasks = &never};
+
+    (void)state;
+    spawn(&task, parent, &frame);
+    (void)settle();
+    spawn(&others[0], rival, &of_a);
+    spawn(&others[1], rival, &of_never);
+    stops_are_noted(1);
+    (void)run_to(100);
+    stops_are_noted(0);
+
+    assert_noted("gathers a task");
+    assert_trace("0 rival invalid argument\n"
+                 "0 rival invalid argument\n"
+                 "20 a is done\n"
+                 "20 gather done\n");
 }
 
 /* ---- gather, and somebody who joins one of its tasks -------------------- */
@@ -1639,6 +1660,39 @@ a_child_between_two_waits_at_the_deadline_is_cut_in_the_second(void **state)
 
     assert_trace("20 first sleep done\n"
                  "20 timeout timed out\n");
+}
+
+/* The same again and again. */
+struct punctual {
+    struct async_frame async;
+    struct async_timer timer;
+    int i, in_time;
+};
+
+static async punctual(struct async_loop *on, void *frame)
+{
+    struct punctual *self = frame;
+    int status;
+
+    async_begin(self);
+    for (self->i = 0; self->i < 300; self->i++) {
+        async_catch(status,
+                    async_timeout(on, &self->timer, 5, async_sleep_ms(on, 5)));
+        self->in_time += status == ASYNC_DONE;
+    }
+    async_end();
+}
+
+static void
+results_on_the_deadline_leave_no_timeout_behind_however_many(void **state)
+{
+    struct punctual frame = {0};
+
+    (void)state;
+    spawn(&task, punctual, &frame);
+    (void)run_to(2000);
+
+    assert_int_equal(frame.in_time, 300);
 }
 
 struct sleeper {
@@ -2614,6 +2668,8 @@ int main(void)
         gather_claim(a_gather_of_a_task_that_was_never_spawned_is_caught),
         gather_claim(a_second_gather_of_one_task_is_caught),
         gather_claim(
+            without_assertions_a_wrong_gather_is_refused_and_harms_nobody),
+        gather_claim(
             a_gathered_task_can_be_joined_before_and_after_it_was_gathered),
         gather_claim(a_joiner_and_the_gather_both_get_a_tasks_error),
         gather_claim(a_canceled_joiner_leaves_the_gathered_task_alone),
@@ -2663,6 +2719,8 @@ int main(void)
             a_wait_that_ends_on_the_deadline_leaves_it_to_the_childs_next_wait),
         gather_claim(
             a_child_between_two_waits_at_the_deadline_is_cut_in_the_second),
+        gather_claim(
+            results_on_the_deadline_leave_no_timeout_behind_however_many),
         gather_claim(finished_and_canceled_is_finished),
         gather_claim(canceled_and_finished_on_one_tick_is_finished),
         gather_claim(granted_and_canceled_holds_the_permit_till_the_next_wait),

@@ -1245,6 +1245,66 @@ static void many_workers_and_one_place_are_enough(void **state)
     run_many(8, 1);
 }
 
+/* Two jobs that wait for each other on their threads, again and again. */
+struct twins {
+    struct async_frame async;
+    struct async_batch batch;
+    struct async_task tasks[2];
+    struct twin {
+        struct async_frame async;
+        struct async_job job;
+        struct twin *other;
+        volatile size_t arrived;
+    } twins[2];
+    int i, times;
+};
+
+static int meet(struct async_job *job, void *arg)
+{
+    struct twin *twin = arg;
+
+    (void)job;
+    async_atomic_store_(&twin->arrived, 1);
+    while (!async_atomic_load_(&twin->other->arrived))
+        (void)sched_yield();
+    return 0;
+}
+
+static async twin(struct async_loop *on, void *frame)
+{
+    struct twin *self = frame;
+
+    async_begin(self);
+    await(async_offload(on, &executor, &self->job, meet, self));
+    async_end();
+}
+
+static async twins(struct async_loop *on, void *frame)
+{
+    struct twins *self = frame;
+
+    async_begin(self);
+    for (self->i = 0; self->i < self->times; self->i++) {
+        self->twins[0] = (struct twin){.other = &self->twins[1]};
+        self->twins[1] = (struct twin){.other = &self->twins[0]};
+        await(async_map(on, &self->batch, twin, self->twins, self->tasks));
+    }
+    async_end();
+}
+
+static void two_jobs_that_end_at_once_both_come_back(void **state)
+{
+    struct twins frame = {.times = rounds()};
+    async_status status;
+
+    (void)state;
+    start(2, 2);
+    status = async_run(&loop, twins, &frame);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+
+    assert_int_equal(status, ASYNC_DONE);
+}
+
 /* Cancels one of the `series` at random, again and again. */
 static struct async_task victims[MANY];
 static struct series victim_frames[MANY];
@@ -1456,6 +1516,65 @@ static void every_wake_after_a_poll_notifies_the_host(void **state)
     assert_int_equal(post_empty(&notified), 0); /* and only once each */
 }
 
+static void wake_while_taking(struct async_loop *on)
+{
+    async_wake(on);
+}
+
+static void a_wake_that_comes_while_the_poll_takes_jobs_is_kept(void **state)
+{
+    async_time next;
+
+    (void)state;
+    loop.take_posted_ = wake_while_taking; /* just after it took the last */
+    async_wake(&loop);
+    next = async_poll(&loop, 0);
+
+    assert_true(next == 0);
+}
+
+/* A host that is slow to come back. */
+static struct post in_notify, may_return;
+static volatile size_t returned;
+
+static void notify_slowly(void *arg)
+{
+    int i;
+
+    (void)arg;
+    post_add(&in_notify, 1);
+    post_take(&may_return, 1);
+    for (i = 0; i < 1000; i++)
+        (void)sched_yield();
+    async_atomic_store_(&returned, 1);
+}
+
+static void
+attach_returns_when_nobody_is_in_the_former_hosts_notify(void **state)
+{
+    static const struct async_host slow = {notify_slowly, NULL, NULL};
+    size_t returned_before;
+    pthread_t thread;
+    int error, times = 1;
+
+    (void)state;
+    (void)async_poll(&loop, 0);
+    post_add(&may_return, 1);
+    async_attach(&loop, &slow); /* tells it itself, once */
+    post_take(&in_notify, 1);
+    async_atomic_store_(&returned, 0);
+    error = pthread_create(&thread, NULL, wake_loop, &times);
+    assert_int_equal(error, 0);
+    post_add(&asked, 1);
+    post_take(&in_notify, 1);
+    post_add(&may_return, 1);
+    async_attach(&loop, NULL);
+    returned_before = async_atomic_load_(&returned);
+    (void)pthread_join(thread, NULL);
+
+    assert_int_equal(returned_before, 1);
+}
+
 /* Asks for a wake, and goes on for some steps: the wake comes before the run's
  * end, in the midst of it or after it. */
 struct asker {
@@ -1542,7 +1661,8 @@ int main(void)
         thread_claim(the_loop_goes_on_while_a_job_blocks),
         thread_claim(a_job_struct_serves_one_call_after_the_other),
         thread_claim(threads_are_started_when_there_is_work_for_them),
-        thread_claim(a_thread_that_has_nothing_to_do_is_used_before_another_is_started),
+        thread_claim(
+            a_thread_that_has_nothing_to_do_is_used_before_another_is_started),
         thread_claim(no_more_jobs_run_at_once_than_there_are_workers),
         thread_claim(the_counts_say_what_there_is),
         thread_claim(without_a_number_there_is_a_worker_a_processor),
@@ -1554,7 +1674,8 @@ int main(void)
         thread_claim(a_job_beyond_the_queue_waits_for_a_place),
         thread_claim(jobs_run_in_the_order_they_were_offloaded_in),
         thread_claim(a_late_job_does_not_overtake_those_who_wait_for_a_place),
-        thread_claim(a_late_job_does_not_overtake_although_there_are_places_for_both),
+        thread_claim(
+            a_late_job_does_not_overtake_although_there_are_places_for_both),
         thread_claim(tasks_outside_get_in_as_places_become_free),
         thread_claim(a_queued_job_that_is_canceled_never_runs),
         thread_claim(the_first_of_the_queue_can_be_canceled),
@@ -1564,7 +1685,8 @@ int main(void)
         thread_claim(a_place_left_by_a_canceled_job_goes_to_one_who_waits),
         thread_claim(a_place_left_before_any_worker_came_goes_to_one_who_waits),
         thread_claim(a_task_canceled_when_it_was_promised_a_place_gives_it_on),
-        thread_claim(a_running_job_sees_the_cancel_and_its_frame_stays_till_it_ends),
+        thread_claim(
+            a_running_job_sees_the_cancel_and_its_frame_stays_till_it_ends),
         thread_claim(a_second_cancel_does_not_free_the_frame_of_a_running_job),
         thread_claim(a_canceled_jobs_struct_serves_the_next_call),
         thread_claim(a_result_on_its_way_when_the_cancel_comes_is_kept),
@@ -1572,7 +1694,8 @@ int main(void)
         thread_claim(a_timeout_tells_a_running_job_and_awaits_it),
         thread_claim(a_queued_job_that_times_out_never_runs),
         thread_claim(a_job_in_time_leaves_no_timer),
-        thread_claim(a_cancel_while_a_timed_out_job_ends_is_taken_by_the_next_wait),
+        thread_claim(
+            a_cancel_while_a_timed_out_job_ends_is_taken_by_the_next_wait),
         thread_claim(stop_and_drain_runs_what_is_queued),
         thread_claim(stop_and_drain_turns_away_who_waits_outside),
         thread_claim(stop_and_cancel_drops_what_is_queued_and_asks_what_runs),
@@ -1586,10 +1709,13 @@ int main(void)
         thread_claim(many_jobs_of_many_tasks_all_come_back),
         thread_claim(one_worker_and_one_place_are_enough),
         thread_claim(many_workers_and_one_place_are_enough),
+        thread_claim(two_jobs_that_end_at_once_both_come_back),
         thread_claim(no_place_is_lost_by_cancels_at_random),
         thread_claim(two_loops_run_in_two_threads_each_with_its_executor),
         thread_claim(a_flag_set_by_another_thread_ends_async_runs_sleep),
         thread_claim(every_wake_after_a_poll_notifies_the_host),
+        thread_claim(a_wake_that_comes_while_the_poll_takes_jobs_is_kept),
+        thread_claim(attach_returns_when_nobody_is_in_the_former_hosts_notify),
         thread_claim(nobody_notifies_a_run_that_has_ended),
         thread_claim(a_worker_may_still_be_waking_the_loop_when_a_run_ends),
         thread_claim(executors_start_and_stop_again_and_again),
