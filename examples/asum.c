@@ -15,6 +15,7 @@
 #include "async_thread.h" /* executors, offload */
 
 #include <dirent.h>
+#include <err.h>
 #include <getopt.h>
 #include <openssl/evp.h>
 #include <signal.h>
@@ -30,7 +31,7 @@ enum { WALK, HASH, PRINT, COUNT, EXECUTORS };
 struct item { /* one file, from the walk to the printer */
     struct item *next;
     struct stat info;
-    int error; /* an errno */
+    int error;                          /* an errno */
     char sum[64], expected[64], name[]; /* expected: by the list, with -c */
 };
 
@@ -38,25 +39,42 @@ struct source { /* a generator of items: of a tree, or of a list with -c */
     struct async_frame async;
     struct async_job *job;
     struct item *item, *folders, *folder; /* to be read later; being read */
-    DIR *open;
-    char **names, *line; /* on the command line; of the list */
+    char **names, *line;                  /* on the command line; of the list */
     size_t room;
     FILE *list;
-    int recursive, blocks, good, malformed;
+    DIR *open;
+    int recursive, good, malformed;
+};
+
+struct attendant { /* a task: looks after the signals, and after the bar */
+    struct async_frame async;
+    struct async_timer timer;
+    struct asum *asum;
+    int status;
+};
+
+struct carrier { /* a task: batch after batch, from executor to executor */
+    struct async_frame async;
+    struct delivery {
+        struct async_frame async;
+    } delivery;
+    struct asum *asum;
+    struct async_semaphore turn, *next; /* to print; whose turn is after it */
+    struct async_job job;
+    const char *doing;
+    struct item *items[FILES];
+    int count, status;
+    atomic_int finished; /* so many are hashed */
+    atomic_llong at;     /* how far in the next one; -1: no worker is on it */
 };
 
 struct asum { /* the program */
     struct async_frame async;
-    struct attendant {
-        struct async_frame async;
-        struct async_timer timer;
-        struct asum *asum;
-        int status;
-    } attendant;
     struct async_executor executors[EXECUTORS];
     struct async_task *main, *tasks; /* the carriers', then the attendant's */
     struct async_batch gather;
-    struct async_job job;
+    struct async_job counting;
+    struct attendant attendant;
     struct source source, ahead; /* the second counts, for the bar */
     struct carrier *carriers;
     size_t count;
@@ -69,27 +87,9 @@ struct asum { /* the program */
     atomic_int counted, unread, differ;
 };
 
-struct carrier { /* a task: batch after batch, from executor to executor */
-    struct async_frame async;
-    struct delivery {
-        struct async_frame async;
-    } delivery;
-    struct asum *asum;
-    struct carrier *next;        /* the one that prints after it */
-    struct async_semaphore turn; /* to print */
-    struct async_job job;
-    const char *doing;
-    struct item *items[FILES];
-    int count, status;
-    atomic_int finished; /* so many are hashed */
-    atomic_llong at;     /* how far in the next one; -1: none has begun */
-};
-
 static struct async_loop asum_loop; /* what a signal handler needs */
 static struct async_flag signaled;
-static atomic_int interrupts;
-
-/* ---- the walker's thread --------------------------------------------------- */
+static atomic_int interrupts, reports;
 
 /* Links are followed on the command line, and not in a folder. */
 static struct item *look(int at, const char *folder, const char *name)
@@ -98,7 +98,7 @@ static struct item *look(int at, const char *folder, const char *name)
     struct item *item = calloc(1, sizeof *item + size);
 
     if (!item)
-        abort();
+        err(1, "%s", name);
     snprintf(item->name, size, "%s%s%s", folder,
              length && folder[length - 1] != '/' ? "/" : "", name);
     if ((length || strcmp(name, "-") != 0) &&
@@ -114,24 +114,22 @@ static async files(struct source *self)
 
     async_begin(self);
     while (self->folders || *self->names) {
-        self->folder = self->item = self->folders;
+        self->item = self->folders;
         if (self->item)
             self->folders = self->item->next;
         else
-            self->folder = self->item = look(AT_FDCWD, "", *self->names++);
-        self->open = NULL;
-        if (self->recursive && S_ISDIR(self->item->info.st_mode) &&
-            !(self->open = opendir(self->item->name)))
-            self->item->error = errno;
-        if (!self->open) {
+            self->item = look(AT_FDCWD, "", *self->names++);
+        if (!self->recursive || !S_ISDIR(self->item->info.st_mode)) {
             async_yield();
             continue;
         }
-        while ((entry = readdir(self->open)) != NULL) {
+        self->folder = self->item;
+        self->open = opendir(self->folder->name);
+        while (self->open && (errno = 0, entry = readdir(self->open)) != NULL) {
             if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
                 continue;
-            self->item = look(dirfd(self->open), self->folder->name,
-                              entry->d_name);
+            self->item =
+                look(dirfd(self->open), self->folder->name, entry->d_name);
             if (S_ISDIR(self->item->info.st_mode)) {
                 self->item->next = self->folders;
                 self->folders = self->item;
@@ -141,8 +139,14 @@ static async files(struct source *self)
                 free(self->item);
             }
         }
-        closedir(self->open);
-        free(self->folder);
+        self->item = self->folder;
+        self->item->error = errno; /* opendir's, or else readdir's */
+        if (self->open)
+            closedir(self->open);
+        if (self->item->error)
+            async_yield();
+        else
+            free(self->item);
     }
     async_end();
 }
@@ -158,43 +162,42 @@ static int wait_for(struct async_job *job, int fd)
     return 0;
 }
 
-/* The name in a list's line, unescaped; NULL if there is none. */
-static char *name_in(char *sum, int escaped)
+/* The name in a list's line, unescaped; NULL if the line is malformed. */
+static char *name_in(char *line)
 {
-    char *from = sum + 66, *to = from;
+    char *sum = line + (*line == '\\'), *from = sum + 66, *to = from;
 
     if (strspn(sum, "0123456789abcdefABCDEF") != 64 || sum[64] != ' ' ||
         (sum[65] != ' ' && sum[65] != '*') || *from == '\0')
         return NULL;
     for (; *from; from++, to++) {
         *to = *from;
-        if (!escaped || *from != '\\')
+        if (*from != '\\' || *line != '\\')
             continue;
         from++;
-        *to = *from == 'n' ? '\n' : *from == 'r' ? '\r' : *from;
-        if (*from == '\0' || !strchr("nr\\", *from))
+        *to = *from == 'n' ? '\n' : *from == 'r' ? '\r' : '\\';
+        if (*to == '\\' && *from != '\\')
             return NULL;
     }
     *to = '\0';
     return sum + 66;
 }
 
-/* The files that a list names. */
+/* The files of a list. */
 static async sums(struct source *self)
 {
     ssize_t length;
-    char *sum, *name;
+    char *name;
 
     async_begin(self);
-    while ((!self->blocks || wait_for(self->job, fileno(self->list))) &&
+    while (wait_for(self->job, fileno(self->list)) &&
            (length = getline(&self->line, &self->room, self->list)) > 0) {
         length -= self->line[length - 1] == '\n';
         length -= length && self->line[length - 1] == '\r';
         self->line[length] = '\0';
         if (length == 0 || *self->line == '#')
             continue;
-        sum = self->line + strspn(self->line, " \t");
-        name = name_in(sum + (*sum == '\\'), *sum == '\\');
+        name = name_in(self->line + strspn(self->line, " \t"));
         self->good += name != NULL;
         self->malformed += name == NULL;
         if (name) {
@@ -206,7 +209,7 @@ static async sums(struct source *self)
     async_end();
 }
 
-/* Job: the next batch. */
+/* Job, the walker's: the next batch. */
 static int list(struct async_job *job, void *arg)
 {
     struct carrier *self = arg;
@@ -215,12 +218,11 @@ static int list(struct async_job *job, void *arg)
 
     source->job = job;
     self->finished = 0;
-    self->at = -1;
     async_each(source, (source->list ? sums : files)(source)) {
+        struct stat *info = &source->item->info;
+
         self->items[self->count++] = source->item;
-        bytes += S_ISREG(source->item->info.st_mode)
-                     ? source->item->info.st_size
-                     : BYTES;
+        bytes += S_ISREG(info->st_mode) ? info->st_size : BYTES;
         if (self->count == FILES || bytes >= BYTES || async_job_canceled(job))
             break;
     }
@@ -244,9 +246,7 @@ static int count(struct async_job *job, void *arg)
     return 0;
 }
 
-/* ---- the workers' threads ---------------------------------------------------- */
-
-/* Returns 0, or an errno. */
+/* One file's sum. Returns 0, or an errno; ECANCELED: it was stopped. */
 static int sum_up(struct async_job *job, struct carrier *self,
                   struct item *item, EVP_MD_CTX *context)
 {
@@ -267,8 +267,8 @@ static int sum_up(struct async_job *job, struct carrier *self,
             error = errno;
         else
             ok &= EVP_DigestUpdate(context, data, (size_t)got);
-        self->at += got;
-        self->asum->bytes += got;
+        self->at += error ? 0 : got;
+        self->asum->bytes += error ? 0 : got;
     } while (ok && !error && got > 0);
     if (fd != STDIN_FILENO)
         close(fd);
@@ -278,12 +278,14 @@ static int sum_up(struct async_job *job, struct carrier *self,
     return ok ? error : EIO;
 }
 
-/* Job: hashes a batch. */
+/* Job, the workers': hashes a batch. */
 static int hash(struct async_job *job, void *arg)
 {
     struct carrier *self = arg;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
 
+    if (!context)
+        return -ENOMEM;
     while (self->finished < self->count && !async_job_canceled(job)) {
         struct item *item = self->items[self->finished];
 
@@ -291,15 +293,16 @@ static int hash(struct async_job *job, void *arg)
         self->asum->started++;
         if (!item->error)
             item->error = sum_up(job, self, item, context);
-        if (item->error != ECANCELED)
-            self->finished++;
+        if (item->error == ECANCELED && async_job_canceled(job))
+            break;
+        self->finished++;
     }
+    self->at = -1;
     EVP_MD_CTX_free(context);
     return 0;
 }
 
-/* ---- the printer's thread ------------------------------------------------------ */
-
+/* A line as sha256sum writes it. */
 static void put(struct asum *self, const struct item *item)
 {
     int check = self->source.list != NULL;
@@ -307,14 +310,14 @@ static void put(struct asum *self, const struct item *item)
     int escape = strpbrk(item->name, check ? "\n" : "\\\n\r") != NULL;
     const char *c;
 
-    if (item->error) {
+    if ((errno = item->error) != 0) {
         fflush(self->out);
-        fprintf(stderr, "%sasum: %s: %s\n", self->erase, item->name,
-                strerror(item->error));
+        fputs(self->erase, stderr);
+        warn("%s", item->name);
         self->unread++;
+        if (!check)
+            return;
     }
-    if (item->error && !check)
-        return;
     fprintf(self->out, "%s%.*s%s", escape ? "\\" : "", check ? 0 : 64,
             item->sum, check ? "" : "  ");
     for (c = item->name; *c; c++)
@@ -330,7 +333,7 @@ static void put(struct asum *self, const struct item *item)
           self->out);
 }
 
-/* Job: prints what is finished of a batch. */
+/* Job, the printer's: what is finished of a batch. */
 static int print(struct async_job *job, void *arg)
 {
     struct carrier *self = arg;
@@ -350,14 +353,13 @@ static int print(struct async_job *job, void *arg)
     return fflush(out) || ferror(out) ? -(errno ? errno : EIO) : 0;
 }
 
-/* ---- the loop's thread: tasks ----------------------------------------------------- */
-
+/* A batch's way: hashed by any worker, printed in turn. */
 static async deliver(struct async_loop *loop, struct carrier *self)
 {
     struct async_executor *executors = self->asum->executors;
 
     async_begin(&self->delivery);
-    self->doing = "hashes";
+    self->doing = "waits for a worker";
     await(async_offload(loop, &executors[HASH], &self->job, hash, self));
     async_finally(); /* canceled or not: what is finished is printed */
     self->doing = "waits for its turn to print";
@@ -366,12 +368,13 @@ static async deliver(struct async_loop *loop, struct carrier *self)
     self->doing = "prints";
     async_catch(self->status, async_offload(loop, &executors[PRINT], &self->job,
                                             print, self));
-    async_release(loop, &self->next->turn);
+    async_release(loop, self->next);
     if (self->status < 0)
         async_fail(self->status);
     async_end();
 }
 
+/* A carrier's life. A write error ends them all. */
 static async carry(struct async_loop *loop, void *frame)
 {
     struct carrier *self = frame;
@@ -389,70 +392,87 @@ static async carry(struct async_loop *loop, void *frame)
     async_end();
 }
 
+/* What every task is doing, for SIGUSR1. */
 static void report(struct asum *self)
 {
     size_t i;
 
     for (i = 0; i < self->count; i++) {
         struct carrier *task = &self->carriers[i];
+        int file = task->finished, busy = task->at >= 0 && file < task->count;
 
-        fprintf(stderr, "%sasum: task %zu %s", self->erase, i + 1, task->doing);
-        if (!strcmp(task->doing, "hashes") && task->finished < task->count)
-            fprintf(stderr, " %s (%.1f of %.1f MiB)",
-                    task->items[task->finished]->name,
-                    (double)task->at / (1 << 20),
-                    (double)task->items[task->finished]->info.st_size / (1 << 20));
-        fputs("\n", stderr);
+        fprintf(stderr, "%sasum: task %zu ", self->erase, i + 1);
+        if (busy)
+            fprintf(stderr, "hashes %s (%.1f of %.1f MiB)\n",
+                    task->items[file]->name, (double)task->at / 1048576,
+                    (double)task->items[file]->info.st_size / 1048576);
+        else
+            fprintf(stderr, "%s\n", task->doing);
     }
 }
 
+/* The bar, as wide as the terminal lets it be. */
 static void draw(struct asum *self, async_time now)
 {
-    static const char hashes[] = "########################", dashes[] = "------------------------";
     struct async_executor_counts work, print;
+    double seconds = (double)(now - self->begun + 1) / ASYNC_TICK_HZ;
+    double mb = 1e-6 * (double)self->bytes;
+    double all = 1e-6 * (double)self->total_bytes;
+    double share = self->counted && all > mb ? mb / all : self->counted;
+    long long found = self->found, total = self->total;
+    const char *columns = getenv("COLUMNS"), *plain = getenv("NO_COLOR");
     struct winsize window = {0};
-    const char *columns = getenv("COLUMNS"), *color = getenv("NO_COLOR");
-    double bytes = (double)self->bytes, all = (double)self->total_bytes + 1, seconds = (double)(now - self->begun + 1) / ASYNC_TICK_HZ;
-    int n = bytes < all ? (int)(24 * bytes / all) : 24;
-    char line[200], eta[32] = "";
+    char eta[32] = "", text[200], line[240];
+    int width, bar;
 
     work = async_executor_count(&self->executors[HASH]);
     print = async_executor_count(&self->executors[PRINT]);
     if (print.queued + print.running)
-        return; /* it may be about to use the terminal */
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) < 0 || !window.ws_col)
-        window.ws_col = columns ? atoi(columns) : 80;
-    if (self->counted && bytes > 0)
-        snprintf(eta, sizeof eta, "   ETA %.0f s", (all - bytes) * seconds / bytes);
-    snprintf(line, sizeof line,
-             " hashing  [%.*s%.*s] %3.0f%%   %lld/%lld files   %.1f/%.1f MB   %.0f MB/s   %u busy, %lld queued%s",
-             n, hashes, 24 - n, dashes, n / .24, (long long)self->done, (long long)(self->total > self->found ? self->total : self->found), bytes / 1e6, all / 1e6, bytes / 1e6 / seconds,
-             work.running, (long long)(self->found - self->started), eta);
-    fprintf(stderr, "\r%s%.*s%s\033[K", color ? "" : "\033[32m", window.ws_col - 1, line, color ? "" : "\033[m");
+        return; /* its lines may be on their way to the same terminal */
+    ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
+    width = window.ws_col ? window.ws_col : columns ? atoi(columns) : 80;
+    if (share > 0)
+        snprintf(eta, sizeof eta, "  ETA %.0fs", seconds / share - seconds);
+    snprintf(text, sizeof text,
+             "%3.0f%%  %lld/%lld files  %.1f/%.1f MB  %.0f MB/s  "
+             "%u busy, %lld queued%s",
+             100 * share, (long long)self->done, total > found ? total : found,
+             mb, all, mb / seconds, work.running, found - self->started, eta);
+    bar = width - 5 - (int)strlen(text);
+    bar = bar > 30 ? 30 : bar < 0 ? 0 : bar;
+    snprintf(line, sizeof line, " [%-*.*s] %s", bar, (int)(bar * share),
+             "##############################", text);
+    fprintf(stderr, "%s%s%.*s%s", self->erase, plain ? "" : "\033[32m",
+            width < 2 ? 0 : width - 1, line, plain ? "" : "\033[m");
 }
 
-/* Looks after the signals, and after the bar. */
+/* Wakes up for signals, and ten times a second if there is a bar. */
 static async attend(struct async_loop *loop, void *frame)
 {
     struct attendant *self = frame;
+    struct asum *asum = self->asum;
 
     async_begin(self);
-    while (!interrupts) {
-        if (*self->asum->erase)
-            draw(self->asum, async_now(loop));
+    for (;;) {
+        if (*asum->erase)
+            draw(asum, async_now(loop));
         async_catch(self->status,
-                    async_timeout(loop, &self->timer, *self->asum->erase ? 100 : INT32_MAX, async_flag_wait(loop, &signaled)));
+                    async_timeout(loop, &self->timer,
+                                  *asum->erase ? 100 : INT32_MAX,
+                                  async_flag_wait(loop, &signaled)));
         if (self->status == ASYNC_ECANCELED)
             async_return();
-        if (self->status == ASYNC_DONE && !interrupts)
-            report(self->asum);
+        if (interrupts)
+            async_cancel(loop, asum->main);
+        if (atomic_exchange(&reports, 0))
+            report(asum);
     }
-    async_cancel(loop, self->asum->main);
     async_finally();
-    fputs(self->asum->erase, stderr);
+    fputs(asum->erase, stderr);
     async_end();
 }
 
+/* The main task: starts the others, and sees them all end. */
 static async run(struct async_loop *loop, void *frame)
 {
     struct asum *self = frame;
@@ -461,26 +481,28 @@ static async run(struct async_loop *loop, void *frame)
     async_begin(self);
     self->main = async_current(loop);
     self->begun = async_now(loop);
-    self->attendant.asum = self;
     for (i = 0; i < self->count; i++)
         async_spawn(loop, &self->tasks[i], carry, &self->carriers[i]);
     async_spawn(loop, &self->tasks[i], attend, &self->attendant);
     if (*self->erase)
-        await(async_offload(loop, &self->executors[COUNT], &self->job, count, self));
+        await(async_offload(loop, &self->executors[COUNT], &self->counting,
+                            count, self));
     await(async_gather(loop, &self->gather, self->tasks, self->count));
-    async_finally();
-    for (i = 0; i <= self->count; i++)
+    async_finally(); /* in the order in which they need each other */
+    for (i = 0; i < self->count; i++)
         async_cancel(loop, &self->tasks[i]);
     self->gather.collect = 1;
-    await(async_gather(loop, &self->gather, self->tasks, self->count + 1));
+    await(async_gather(loop, &self->gather, self->tasks, self->count));
+    async_cancel(loop, &self->tasks[self->count]);
+    await(async_gather(loop, &self->gather, &self->tasks[self->count], 1));
     async_end();
 }
 
-/* ---- the program -------------------------------------------------------------------- */
-
 static void on_signal(int number)
 {
-    if (number != SIGUSR1 && interrupts++)
+    if (number == SIGUSR1)
+        reports = 1;
+    else if (interrupts++)
         _exit(130);
     async_flag_set(&asum_loop, &signaled);
 }
@@ -489,99 +511,104 @@ static int usage(FILE *to, int status)
 {
     fputs("usage: asum [-r] [-j N] [-o FILE] [--unordered] [FILE|DIR]...\n"
           "       asum -c SUMS [-j N] [-o FILE] [--unordered]\n"
-          "SHA-256 sums, as sha256sum prints them. - or no FILE: standard input.\n"
+          "SHA-256 sums, as sha256sum prints them. - or no FILE: its input.\n"
           "  -r           the files in DIR; not its links, pipes and devices\n"
           "  -c SUMS      check the sums in SUMS\n"
           "  -j N         N workers, 1 to 64; as many as there are cores\n"
           "  -o FILE      print to FILE\n"
           "  --unordered  print each sum as soon as it is known\n"
-          "Exit: 0 all right, 1 something failed, 2 bad usage, 130 interrupted\n",
+          "Exit: 0 all right, 1 something failed, 2 bad usage, 130 canceled\n",
           to);
     return status;
 }
 
-static int complain(const char *name)
-{
-    fprintf(stderr, "asum: %s: %s\n", name, strerror(errno));
-    return 1;
-}
-
-static void warn(int n, const char *one, const char *many)
+static void count_up(int n, const char *one, const char *many)
 {
     if (n)
-        fprintf(stderr, "asum: WARNING: %d %s\n", n, n == 1 ? one : many);
+        warnx("WARNING: %d %s", n, n == 1 ? one : many);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"unordered", 0, NULL, 'u'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
-    static char *standard_input[] = {"-", NULL};
+    static const struct option options[] = {{"unordered", 0, NULL, 'u'},
+                                            {"help", 0, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    static char *input[] = {"-", NULL}, *given[256];
     static struct asum asum;
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct source *source = &asum.source;
-    char *given[128] = {NULL}, *end = "";
+    unsigned jobs = 0;
     struct stat info;
-    long jobs = 0;
     int c, status;
     size_t i;
 
     while ((c = getopt_long(argc, argv, "rc:j:o:h", options, NULL)) != -1)
         given[c] = optarg ? optarg : "";
-    if (given['j'])
-        jobs = strtol(given['j'], &end, 10);
-    if (given['j'] && (*end || jobs < 1 || jobs > ASYNC_MAX_WORKERS))
-        fprintf(stderr, "asum: not a number of workers: %s\n", given['j']), given['?'] = "";
-    if (given['h'])
-        return usage(stdout, 0);
+    if (given['j'] && (sscanf(given['j'], "%3u%c", &jobs, &(char){0}) != 1 ||
+                       jobs < 1 || jobs > ASYNC_MAX_WORKERS)) {
+        warnx("-j takes a number from 1 to %d", ASYNC_MAX_WORKERS);
+        return usage(stderr, 2);
+    }
     if (given['?'] || (given['c'] && (optind < argc || given['r'])))
         return usage(stderr, 2);
+    if (given['h'])
+        return usage(stdout, 0);
     asum.out = given['o'] ? fopen(given['o'], "w") : stdout;
     if (!asum.out)
-        return complain(given['o']);
+        err(1, "%s", given['o']);
     if (given['c']) {
         source->list = strcmp(given['c'], "-") ? fopen(given['c'], "r") : stdin;
-        if (!source->list)
-            return complain(given['c']);
-        source->blocks = fstat(fileno(source->list), &info) < 0 || !S_ISREG(info.st_mode);
-        if (source->blocks) /* poll must see what is not read yet */
+        if (!source->list || fstat(fileno(source->list), &info) < 0)
+            err(1, "%s", given['c']);
+        if (!S_ISREG(info.st_mode)) /* poll must see all that is not read yet */
             setvbuf(source->list, NULL, _IONBF, 0);
     }
     source->recursive = given['r'] != NULL;
-    source->names = optind < argc ? argv + optind : standard_input;
-    asum.ahead = asum.source;
+    source->names = optind < argc ? argv + optind : input;
+    asum.ahead = *source;
     asum.unordered = given['u'] != NULL;
     asum.erase = isatty(STDERR_FILENO) ? "\r\033[K" : "";
     asum.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     for (i = 0; i < EXECUTORS; i++)
-        if (async_executor_start(&asum.executors[i], i == HASH ? (unsigned)jobs : 1, 64 * 8) < 0) ;
-    asum.count = async_executor_count(&asum.executors[HASH]).limit * TASKS_A_WORKER;
+        if (async_executor_start(&asum.executors[i], i == HASH ? jobs : 1,
+                                 ASYNC_MAX_WORKERS * TASKS_A_WORKER) < 0)
+            errx(1, "no executor");
+    asum.count =
+        async_executor_count(&asum.executors[HASH]).limit * TASKS_A_WORKER;
     asum.carriers = calloc(asum.count, sizeof *asum.carriers);
     asum.tasks = calloc(asum.count + 1, sizeof *asum.tasks);
     if (!asum.sha256 || !asum.carriers || !asum.tasks)
-        return complain("cannot start");
+        errx(1, "not enough memory, or no SHA-256");
     for (i = 0; i < asum.count; i++) {
         asum.carriers[i].asum = &asum;
-        asum.carriers[i].next = &asum.carriers[(i + 1) % asum.count];
+        asum.carriers[i].at = -1;
+        asum.carriers[i].next = &asum.carriers[(i + 1) % asum.count].turn;
     }
     asum.carriers[0].turn.permits = 1;
-    for (i = 0; i < 3; i++)
-        sigaction(signals[i], &action, NULL);
+    asum.attendant.asum = &asum;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
     status = async_run(&asum_loop, run, &asum);
     for (i = 0; i < EXECUTORS; i++)
         async_executor_stop(&asum.executors[i], ASYNC_STOP_DRAIN);
+    if (fclose(asum.out) != 0 && status > 0)
+        status = -errno;
     if (status < 0 && status != ASYNC_ECANCELED)
-        fprintf(stderr, "asum: write error: %s\n", async_strerror(status));
+        warnx("cannot go on: %s", async_strerror(status));
     if (interrupts)
-        fprintf(stderr, "asum: interrupted: %lld done, %lld stopped, %lld not started\n",
-                (long long)asum.done, (long long)(asum.started - asum.done), (long long)(asum.found - asum.started));
-    if (source->list && !source->good && !interrupts)
-        fprintf(stderr, "asum: %s: no properly formatted checksum lines found\n", given['c']);
-    else if (source->list) {
-        warn(source->malformed, "line is improperly formatted", "lines are improperly formatted");
-        warn(asum.unread, "listed file could not be read", "listed files could not be read");
-        warn(asum.differ, "computed checksum did NOT match", "computed checksums did NOT match");
+        warnx("interrupted: %lld done, %lld stopped, %lld not started",
+              (long long)asum.done, (long long)(asum.started - asum.done),
+              (long long)(asum.found - asum.started));
+    else if (given['c'] && !source->good && ++asum.unread)
+        warnx("%s: no properly formatted checksum lines found", given['c']);
+    else if (given['c']) {
+        count_up(source->malformed, "line is improperly formatted",
+                 "lines are improperly formatted");
+        count_up(asum.unread, "listed file could not be read",
+                 "listed files could not be read");
+        count_up(asum.differ, "computed checksum did NOT match",
+                 "computed checksums did NOT match");
     }
-    return interrupts ? 130 : status < 0 || asum.unread || asum.differ || (source->list && !source->good);
+    return interrupts ? 130 : status < 0 || asum.unread || asum.differ;
 }
