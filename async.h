@@ -271,7 +271,8 @@ static inline int async_yielded(const struct async_frame *frame)
 /* What follows runs exactly once, however the body ended: at its end, by
  * async_return, by an error, by a cancel. It may await; a cancel that comes
  * meanwhile stays asked for and does not cut it short. The first error is the
- * one that is returned: one raised in here counts only if there was none. */
+ * one that is returned: one raised in here counts only if there was none. It
+ * ends the section: what has to follow all the same awaits by async_catch. */
 #define async_finally()                                                        \
     async_rc_ = ASYNC_DONE;                                                    \
     goto async_leave_;                                                         \
