@@ -417,7 +417,7 @@ static void draw(struct asum *self, async_time now)
     struct async_executor_counts work, print;
     double seconds = (double)(now - self->begun + 1) / ASYNC_TICK_HZ;
     double mb = 1e-6 * (double)self->bytes;
-    double all = 1e-6 * (double)self->total_bytes;
+    double all = 1e-6 * (double)self->total_bytes, unit = all < 1e3 ? 1 : 1e3;
     double share = self->counted && all > mb ? mb / all : self->counted;
     long long found = self->found, total = self->total;
     const char *columns = getenv("COLUMNS"), *plain = getenv("NO_COLOR");
@@ -432,12 +432,13 @@ static void draw(struct asum *self, async_time now)
     ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
     width = window.ws_col ? window.ws_col : columns ? atoi(columns) : 80;
     if (share > 0)
-        snprintf(eta, sizeof eta, "  ETA %.0fs", seconds / share - seconds);
+        snprintf(eta, sizeof eta, " ETA %.0fs", seconds / share - seconds);
     snprintf(text, sizeof text,
-             "%3.0f%%  %lld/%lld files  %.1f/%.1f MB  %.0f MB/s  "
+             "%.0f%% %lld/%lld files %.1f/%.1f %cB %.0f MB/s "
              "%u busy, %lld queued%s",
              100 * share, (long long)self->done, total > found ? total : found,
-             mb, all, mb / seconds, work.running, found - self->started, eta);
+             mb / unit, all / unit, unit > 1 ? 'G' : 'M', mb / seconds,
+             work.running, found - self->started, eta);
     bar = width - 5 - (int)strlen(text);
     bar = bar > 30 ? 30 : bar < 0 ? 0 : bar;
     snprintf(line, sizeof line, " [%-*.*s] %s", bar, (int)(bar * share),
