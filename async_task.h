@@ -574,11 +574,11 @@ static inline async_status async_sleep_until(struct async_loop *loop,
                                              async_time deadline)
 {
     const struct async_task *task = loop->current_;
+    int begun = task && !loop->seen_ ? task->wait_.kind : ASYNC_WAIT_NONE_;
     async_status status;
 
-    if (task && (task->wait_.kind == ASYNC_WAIT_YIELD_ ||
-                 (task->wait_.kind != ASYNC_WAIT_SLEEP_ &&
-                  !async_before_(loop->now_, deadline))))
+    if (begun == ASYNC_WAIT_YIELD_ ||
+        (begun != ASYNC_WAIT_SLEEP_ && !async_before_(loop->now_, deadline)))
         return async_yield_now(loop);
     status = async_wait_go_(loop, ASYNC_WAIT_SLEEP_, NULL);
     if (status != ASYNC_NEW_)

@@ -625,6 +625,33 @@ static void an_abandoned_sleep_makes_room_for_a_plain_condition(void **state)
                  "second\n");
 }
 
+static async sleeps_until_the_past_after_an_abandoned_sleep(
+    struct async_loop *on, void *frame)
+{
+    struct abandons *self = frame;
+
+    async_begin(self);
+    await(async_sleep_ms(on, 100) == ASYNC_DONE || condition);
+    trace("first");
+    await(async_sleep_until(on, 5));
+    trace("second");
+    async_end();
+}
+
+static void an_abandoned_sleep_makes_room_for_one_until_the_past(void **state)
+{
+    struct abandons frame = {0};
+
+    (void)state;
+    spawn(0, sleeps_until_the_past_after_an_abandoned_sleep, &frame);
+    assert_int_equal(async_poll(&loop, 0), 100);
+    condition = 1;
+    async_ready_task_(&loop, &tasks[0]);
+    assert_forever(async_poll(&loop, 10));
+    assert_trace("first\n"
+                 "second\n");
+}
+
 static async reads_after_an_abandoned_read(struct async_loop *on, void *frame)
 {
     struct abandons *self = frame;
@@ -2817,6 +2844,7 @@ int main(void)
         loop_claim(the_first_arguments_of_a_sleep_of_0_count_too),
         loop_claim(an_abandoned_sleep_leaves_no_timer_behind),
         loop_claim(an_abandoned_sleep_makes_room_for_a_plain_condition),
+        loop_claim(an_abandoned_sleep_makes_room_for_one_until_the_past),
         loop_claim(an_abandoned_wait_for_a_descriptor_is_not_taken_for_another),
         loop_claim(a_plain_condition_is_looked_at_once_a_poll_and_counted),
         loop_claim(async_until_is_looked_at_once_a_poll_and_counted),
