@@ -315,7 +315,7 @@ static inline async_status async_timeout(struct async_loop *loop,
         } else if (is == ASYNC_TIMEOUT_ASKS_ && x == ASYNC_ASKED_) {
             timer->wait_.flags = ASYNC_TIMEOUT_LANDED_;
             task->wait_.asks--;
-            task->wait_.flags |= ASYNC_IS_LANDING_;
+            loop->land_ = 1;
             return ASYNC_PENDING;
         }
         return x;

@@ -164,33 +164,52 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
 
 /* ---- polling ----------------------------------------------------------------- */
 
-/* One step of a task. A cancel that is asked for is offered to its functions
- * first: their wait answers ASYNC_ASKED_, and if that comes all the way up, no
- * finally section has objected and the second step lets it land. An expired
- * timeout on the way up lets its own land, by ASYNC_IS_LANDING_. */
-static inline void async_step_(struct async_loop *loop,
-                               struct async_task *task)
+/* A cancel that is asked for is offered to a task's functions first: their wait
+ * answers ASYNC_ASKED_, and if that comes all the way up, no finally section
+ * has objected, and it lands in one more step. An expired timeout that meets
+ * the answer on its way up lets its own land, by `land_`. */
+static inline async_status async_land_(struct async_loop *loop,
+                                       struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
-    int status, cancel = 0;
+    unsigned cancel = 0;
 
-    loop->current_ = task;
-    do {
-        loop->landing_ = wait->flags & ASYNC_IS_LANDING_;
-        loop->seen_ = 0;
-        wait->flags &= (uint8_t)~ASYNC_IS_LANDING_;
-        status = task->fn(loop, task->frame);
-        if (loop->landing_) { /* no wait took it: ask again */
-            wait->flags = (uint8_t)(wait->flags | cancel);
-            async_ready_task_(loop, task);
-        }
+    for (;;) {
         if (status == ASYNC_ASKED_) {
             status = ASYNC_PENDING;
             cancel = wait->flags & ASYNC_IS_CANCELED_;
             if (cancel)
-                wait->flags ^= ASYNC_IS_CANCELED_ | ASYNC_IS_LANDING_;
+                loop->land_ = 1;
         }
-    } while (status == ASYNC_PENDING && wait->flags & ASYNC_IS_LANDING_);
+        if (status != ASYNC_PENDING || !loop->land_)
+            break;
+        loop->land_ = 0;
+        loop->landing_ = 1;
+        loop->seen_ = 0;
+        wait->flags = (uint8_t)(wait->flags & ~cancel);
+        status = task->fn(loop, task->frame);
+        if (loop->landing_) { /* no wait took it: ask again */
+            loop->landing_ = 0;
+            wait->flags = (uint8_t)(wait->flags | cancel);
+            async_ready_task_(loop, task);
+        }
+        cancel = 0;
+    }
+    loop->land_ = 0;
+    return status;
+}
+
+static inline void async_step_(struct async_loop *loop,
+                               struct async_task *task)
+{
+    struct async_wait_ *wait = &task->wait_;
+    int status;
+
+    loop->current_ = task;
+    loop->seen_ = 0;
+    status = task->fn(loop, task->frame);
+    if (status == ASYNC_ASKED_ || loop->land_)
+        status = async_land_(loop, task, status);
     loop->current_ = NULL;
     if (status != ASYNC_PENDING) {
         async_task_end_(loop, task, status);

@@ -59,9 +59,8 @@ enum {
     ASYNC_IS_ENDED_ = 2,     /* `status` is how */
     ASYNC_IS_WOKEN_ = 4,     /* its wait is over, `status` is how */
     ASYNC_IS_CANCELED_ = 8,  /* a cancel is asked for */
-    ASYNC_IS_LANDING_ = 16,  /* no finally objects: it lands in a next step */
-    ASYNC_IS_OWNED_ = 32,    /* `ends` is an owner, not a line of joiners */
-    ASYNC_IS_UNJOINED_ = 64  /* failed, on the loop's list of such */
+    ASYNC_IS_OWNED_ = 16,    /* `ends` is an owner, not a line of joiners */
+    ASYNC_IS_UNJOINED_ = 32  /* failed, on the loop's list of such */
 };
 
 /* Who is told of a task's end, and takes its error, in place of joiners. */
@@ -135,7 +134,8 @@ struct async_loop {
     uint8_t polling_;
     uint8_t running_;
     uint8_t seen_;    /* the running task has asked for its wait */
-    uint8_t landing_; /* a cancel, for the running task's wait to take */
+    uint8_t land_;    /* a cancel may land: the task is stepped once more */
+    uint8_t landing_; /* and in that step its wait takes it */
     uint8_t stamp_;
     struct async_task *current_;
     struct async_task *ready_;     /* the last; its next_ is the first */
@@ -556,16 +556,17 @@ static inline async_status async_line_wait_(struct async_loop *loop,
  * waits for the next tick.) */
 static inline async_status async_yield_now(struct async_loop *loop)
 {
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
+    struct async_task *task = loop->current_;
 
-    if (status == ASYNC_NEW_) {
-        async_ready_task_(loop, loop->current_);
-        return async_pending_(loop);
+    if (task && task->wait_.kind == ASYNC_WAIT_YIELD_ && !loop->seen_) {
+        if (loop->landing_)
+            return async_pending_(loop);
+        task->wait_.kind = ASYNC_WAIT_NONE_;
+        return ASYNC_DONE;
     }
-    if (status == ASYNC_ECANCELED)
-        return status;
-    async_wait_drop_(loop, loop->current_);
-    return ASYNC_DONE;
+    (void)async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
+    async_ready_task_(loop, task);
+    return async_pending_(loop);
 }
 
 /* Awaitable: waits until the loop's time is `deadline`, or past it. If
