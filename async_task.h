@@ -575,7 +575,7 @@ static inline async_status async_sleep_until(struct async_loop *loop,
                                              async_time deadline)
 {
     const struct async_task *task = loop->current_;
-    int begun = task && !loop->seen_ ? task->wait_.kind : ASYNC_WAIT_NONE_;
+    unsigned begun = task && !loop->seen_ ? task->wait_.kind : 0u;
     async_status status;
 
     if (begun == ASYNC_WAIT_YIELD_ ||
