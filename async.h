@@ -373,7 +373,7 @@ static inline unsigned async_distance_(long distance)
 #define ASYNC_POINT_(n, line)                                                  \
     enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n) };                          \
     case ASYNC_NAME_(n, line):                                                 \
-    ASYNC_CHECK_(async_frame_->state_ == ASYNC_NAME_(n, line),                 \
+    ASYNC_CHECK_(async_at_ == ASYNC_NAME_(n, line),                            \
                  "an await inside a switch: that switch jumped into it; use "  \
                  "ASYNC_USE_LABELS, or if and else")
 #define ASYNC_HERE_(n) ASYNC_NUMBER_(n)

@@ -794,7 +794,8 @@ static inline void async_task_end_(struct async_loop *loop,
     struct async_owner_ *owner =
         wait->flags & ASYNC_IS_OWNED_ ? task->ends_.owner : NULL;
 
-    async_wait_drop_(loop, task);
+    if (wait->kind != ASYNC_WAIT_NONE_)
+        async_wait_drop_(loop, task);
     if (task->next_) { /* woken in its last step: it must not stay queued */
         struct async_task *before = task;
 
@@ -822,7 +823,8 @@ static inline void async_task_end_(struct async_loop *loop,
         wait->flags |= ASYNC_IS_UNJOINED_;
         async_line_join_(&loop->unjoined_, wait);
     }
-    async_joiners_go_(loop, line, task);
+    if (*line)
+        async_joiners_go_(loop, line, task);
     if (owner)
         owner->ended(loop, owner, task);
 }
