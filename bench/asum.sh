@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures examples/asum.c against sha256sum, against itself and against find
 # and xargs, in rounds that alternate between them, and prints the ratios. A
-# slow answer is reported, it is no failure. Run it as ./dev bench.
+# slow answer is reported, it is no failure. Run it as ./dev bench asum.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 data=$root/build/bench/asum

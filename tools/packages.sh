@@ -20,10 +20,13 @@ pkg-config    pkg-config               pkgconf-pkg-config pkgconf       pkgconf 
 cmocka.h      libcmocka-dev            libcmocka-devel    cmocka-dev    cmocka      cmocka
 openssl/evp.h libssl-dev               openssl-devel      openssl-dev   openssl     openssl@3
 atomic_ops.h  libatomic-ops-dev        libatomic_ops-devel libatomic_ops-dev libatomic_ops libatomic_ops
+uv.h          libuv1-dev               libuv-devel        libuv-dev     libuv       libuv
 hyperfine     hyperfine                hyperfine          hyperfine     hyperfine   hyperfine
 clang         clang                    clang              clang         clang       -
 clang-tsan    libclang-rt-dev          compiler-rt        compiler-rt   compiler-rt -
 valgrind      valgrind                 valgrind           valgrind      valgrind    -
+python3       python3                  python3            python3       python      python3
+gnuplot       gnuplot-nox,fonts-dejavu-core gnuplot       gnuplot       gnuplot     gnuplot
 shellcheck    shellcheck               ShellCheck         shellcheck    shellcheck  shellcheck
 avr-gcc       gcc-avr,avr-libc         avr-gcc,avr-libc   gcc-avr,avr-libc avr-gcc,avr-libc -
 arm-none-eabi-gcc gcc-arm-none-eabi,libnewlib-arm-none-eabi arm-none-eabi-gcc-cs,arm-none-eabi-newlib gcc-arm-none-eabi,newlib-arm-none-eabi arm-none-eabi-gcc,arm-none-eabi-newlib arm-none-eabi-gcc

@@ -1,0 +1,145 @@
+/* echo-ours.c: the echo server of async.h, a task a connection.
+ * SPDX-License-Identifier: MIT
+ *
+ * The natural server: await readable, recv, send, on async_run. async_run
+ * waits by poll, which is meant for a few descriptors: ASYNC_RUN_FDS is raised
+ * for the thousand of echo1000, and each wait walks them all. A host adapter
+ * on epoll comes later; this file then changes its last call only.
+ *
+ *     ours echo PORT         serves 127.0.0.1:PORT until a signal ends it
+ *
+ *     build: cc -O2 -DNDEBUG -I. bench/peers/echo-ours.c -o $OUT
+ *     packages:
+ *     version: sed -n 's/^#define ASYNC_VERSION "\(.*\)"/async.h \1/p' async.h
+ */
+#define _GNU_SOURCE        /* accept4 */
+#define ASYNC_RUN_FDS 1100 /* the default is 64 */
+
+#include "async_loop.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct client {
+    struct async_frame async;
+    int fd;
+    ssize_t size, sent;
+    char buffer[4096];
+    struct async_task task;
+    struct client *next; /* of those whose task has ended */
+};
+
+struct server {
+    struct async_frame async;
+    int fd;
+    struct client *idle;
+};
+
+static struct server server_frame;
+
+static async client(struct async_loop *loop, void *frame)
+{
+    struct client *self = frame;
+
+    async_begin(self);
+    for (;;) {
+        await(async_readable(loop, self->fd));
+        self->size = recv(self->fd, self->buffer, sizeof self->buffer, 0);
+        if (self->size < 0 && errno == EAGAIN)
+            continue;
+        if (self->size <= 0)
+            async_return();
+        for (self->sent = 0; self->sent < self->size;) {
+            ssize_t n = send(self->fd, self->buffer + self->sent,
+                             (size_t)(self->size - self->sent), MSG_NOSIGNAL);
+
+            if (n >= 0)
+                self->sent += n;
+            else if (errno == EAGAIN)
+                await(async_writable(loop, self->fd));
+            else
+                async_return();
+        }
+    }
+    async_finally();
+    close(self->fd);
+    self->next = server_frame.idle; /* taken after this step, its last */
+    server_frame.idle = self;
+    async_end();
+}
+
+static async server(struct async_loop *loop, void *frame)
+{
+    struct server *self = frame;
+    struct client *new;
+    int fd, one = 1;
+
+    async_begin(self);
+    for (;;) {
+        await(async_readable(loop, self->fd));
+        fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK);
+        if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED))
+            continue;
+        if (fd < 0)
+            async_fail(-errno);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        new = self->idle;
+        if (new)
+            self->idle = new->next;
+        else if (!(new = calloc(1, sizeof *new)))
+            async_fail(-ENOMEM);
+        new->async = (struct async_frame){0};
+        new->fd = fd;
+        (void)async_spawn(loop, &new->task, client, new);
+    }
+    async_end();
+}
+
+static int listen_on(const char *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct rlimit files;
+    int fd, one = 1;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    address.sin_port = htons((uint16_t)atoi(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(fd, 1024) < 0)
+        return -1;
+    return fd;
+}
+
+int main(int argc, char **argv)
+{
+    static struct async_loop loop;
+    async_status status;
+
+    if (argc != 3 || strcmp(argv[1], "echo") != 0) {
+        fprintf(stderr, "usage: echo-ours echo PORT\n");
+        return 2;
+    }
+    server_frame.fd = listen_on(argv[2]);
+    if (server_frame.fd < 0) {
+        fprintf(stderr, "echo-ours: listen: %s\n", strerror(errno));
+        return 1;
+    }
+    status = async_run(&loop, server, &server_frame);
+    fprintf(stderr, "echo-ours: %s\n", async_strerror(status));
+    return 1;
+}
