@@ -82,6 +82,8 @@ def is_fresh(source, out):
     sources = [source]
     if "async" in read(source):  # it may include our headers
         sources += [file for file in os.listdir(ROOT) if file.endswith(".h")]
+    if "measure.h" in read(source):
+        sources.append("bench/measure.h")
     return os.path.exists(out) and os.path.getmtime(out) > max(
         os.path.getmtime(os.path.join(ROOT, file)) for file in sources)
 
