@@ -32,22 +32,33 @@ static void guard_fired(uv_timer_t *guard)
     uv_stop(guard->loop);
 }
 
+/* Before each sleep of uv's: is what it runs for over? */
+static void stop_when_ended(uv_prepare_t *prepare)
+{
+    const struct async_task *task = prepare->data;
+
+    if (async_task_outcome(task) != ASYNC_PENDING)
+        uv_stop(prepare->loop);
+}
+
 /* uv_run until it ends by itself, or `task`, if there is one, has ended. */
-static void run_for(const struct async_task *task)
+static void run_for(struct async_task *task)
 {
     uv_timer_t guard;
+    uv_prepare_t prepare;
 
     hung = 0;
     uv_timer_init(&uv, &guard);
     uv_timer_start(&guard, guard_fired, GUARD, 0);
-    if (task) {
-        while (async_task_outcome(task) == ASYNC_PENDING && !hung)
-            uv_run(&uv, UV_RUN_ONCE);
-    } else {
+    uv_prepare_init(&uv, &prepare);
+    prepare.data = task;
+    if (task)
+        uv_prepare_start(&prepare, stop_when_ended);
+    else
         uv_unref((uv_handle_t *)&guard);
-        uv_run(&uv, UV_RUN_DEFAULT);
-    }
+    uv_run(&uv, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&guard, NULL);
+    uv_close((uv_handle_t *)&prepare, NULL);
     uv_run(&uv, UV_RUN_NOWAIT);
     if (hung)
         fail_msg("uv_run does not end; so far:\n%s", trace_text);
