@@ -168,8 +168,8 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
  * answers ASYNC_ASKED_, and if that comes all the way up, no finally section
  * has objected, and it lands in one more step. An expired timeout that meets
  * the answer on its way up lets its own land, by `land_`. */
-static inline async_status async_land_(struct async_loop *loop,
-                                       struct async_task *task, int status)
+ASYNC_COLD_ async_status async_land_(struct async_loop *loop,
+                                     struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
     unsigned cancel = 0;
@@ -179,52 +179,65 @@ static inline async_status async_land_(struct async_loop *loop,
             status = ASYNC_PENDING;
             cancel = wait->flags & ASYNC_IS_CANCELED_;
             if (cancel)
-                loop->land_ = 1;
+                loop->step_ |= ASYNC_STEP_LAND_;
         }
-        if (status != ASYNC_PENDING || !loop->land_)
-            break;
-        loop->land_ = 0;
-        loop->landing_ = 1;
-        loop->seen_ = 0;
-        wait->flags = (uint8_t)(wait->flags & ~cancel);
+        if (status != ASYNC_PENDING || !(loop->step_ & ASYNC_STEP_LAND_))
+            return status;
+        loop->step_ &= ASYNC_STEP_AGAIN_;
+        wait->flags = (uint8_t)((wait->flags & ~cancel) | ASYNC_IS_LANDING_);
         status = task->fn(loop, task->frame);
-        if (loop->landing_) { /* no wait took it: ask again */
-            loop->landing_ = 0;
-            wait->flags = (uint8_t)(wait->flags | cancel);
-            async_ready_task_(loop, task);
+        if (wait->flags & ASYNC_IS_LANDING_) { /* no wait took it: ask again */
+            wait->flags =
+                (uint8_t)((wait->flags & ~ASYNC_IS_LANDING_) | cancel);
+            loop->step_ |= ASYNC_STEP_AGAIN_;
         }
         cancel = 0;
     }
-    loop->land_ = 0;
-    return status;
 }
 
+/* It is pending, and for no wait of the loop's. */
+static inline void async_unseen_(struct async_loop *loop,
+                                 struct async_task *task)
+{
+    struct async_wait_ *wait = &task->wait_;
+
+    if (wait->kind != ASYNC_WAIT_NONE_)
+        async_wait_drop_(loop, task); /* given up for something else */
+    if (task->frame && async_yielded((struct async_frame *)task->frame)) {
+        loop->step_ |= ASYNC_STEP_AGAIN_;
+    } else if (!(loop->step_ & ASYNC_STEP_AGAIN_)) {
+        wait->kind = ASYNC_WAIT_BARE_;
+        async_line_join_(&loop->lookers_, wait);
+    }
+}
+
+/* Steps the first task that is ready. */
 static inline void async_step_(struct async_loop *loop,
                                struct async_task *task)
 {
-    struct async_wait_ *wait = &task->wait_;
     int status;
 
     loop->current_ = task;
-    loop->seen_ = 0;
+    loop->step_ = 0;
     status = task->fn(loop, task->frame);
-    if (status == ASYNC_ASKED_ || loop->land_)
-        status = async_land_(loop, task, status);
-    loop->current_ = NULL;
-    if (status != ASYNC_PENDING) {
-        async_task_end_(loop, task, status);
+    if (status == ASYNC_PENDING &&
+        loop->step_ == (ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_)) {
+        loop->ready_ = task; /* as below, and quick: it yields */
         return;
     }
-    if (wait->kind != ASYNC_WAIT_NONE_) {
-        if (loop->seen_)
-            return;
-        async_wait_drop_(loop, task); /* given up for something else */
-    }
-    if (task->frame && async_yielded((struct async_frame *)task->frame)) {
-        async_ready_task_(loop, task);
+    if (status == ASYNC_ASKED_ || loop->step_ & ASYNC_STEP_LAND_)
+        status = async_land_(loop, task, status);
+    if (status == ASYNC_PENDING) {
+        if (!(loop->step_ & ASYNC_STEP_SEEN_))
+            async_unseen_(loop, task);
+        if (loop->step_ & ASYNC_STEP_AGAIN_)
+            loop->ready_ = task;
+        else
+            async_ready_leave_(loop, task);
     } else {
-        wait->kind = ASYNC_WAIT_BARE_;
-        async_line_join_(&loop->lookers_, wait);
+        async_ready_leave_(loop, task);
+        loop->current_ = NULL;
+        async_task_end_(loop, task, status);
     }
 }
 
@@ -332,14 +345,15 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
     }
     async_expire_(loop);
     last = loop->ready_;
-    while (loop->ready_ && (last || steps < ASYNC_POLL_STEPS)) {
-        struct async_task *task = async_ready_pop_(loop);
+    while (last) {
+        struct async_task *task = loop->ready_->next_;
 
-        if (task == last)
-            last = NULL;
         async_step_(loop, task);
         steps++;
+        if (task == last)
+            last = steps < ASYNC_POLL_STEPS ? loop->ready_ : NULL;
     }
+    loop->current_ = NULL;
     loop->polling_ = 0;
     return async_next_poll_(loop);
 }

@@ -60,7 +60,16 @@ enum {
     ASYNC_IS_WOKEN_ = 4,     /* its wait is over, `status` is how */
     ASYNC_IS_CANCELED_ = 8,  /* a cancel is asked for */
     ASYNC_IS_OWNED_ = 16,    /* `ends` is an owner, not a line of joiners */
-    ASYNC_IS_UNJOINED_ = 32  /* failed, on the loop's list of such */
+    ASYNC_IS_UNJOINED_ = 32, /* failed, on the loop's list of such */
+    ASYNC_IS_LATE_ = 64,     /* `asks` is not 0 */
+    ASYNC_IS_LANDING_ = 128, /* its wait takes the cancel in this step */
+    ASYNC_ASKS_ = ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_ | ASYNC_IS_LANDING_
+};
+
+enum { /* what is known of a step, so far */
+    ASYNC_STEP_SEEN_ = 1,  /* the task has asked for its wait */
+    ASYNC_STEP_AGAIN_ = 2, /* it is ready again */
+    ASYNC_STEP_LAND_ = 4   /* a cancel may land: it is stepped once more */
 };
 
 /* Who is told of a task's end, and takes its error, in place of joiners. */
@@ -133,11 +142,9 @@ struct async_loop {
 
     uint8_t polling_;
     uint8_t running_;
-    uint8_t seen_;    /* the running task has asked for its wait */
-    uint8_t land_;    /* a cancel may land: the task is stepped once more */
-    uint8_t landing_; /* and in that step its wait takes it */
+    uint8_t step_; /* of the running task: ASYNC_STEP_... */
     uint8_t stamp_;
-    struct async_task *current_;
+    struct async_task *current_;   /* the first that is ready, while it runs */
     struct async_task *ready_;     /* the last; its next_ is the first */
     struct async_wait_ *unjoined_; /* failed, not joined */
     struct async_wait_ *lookers_;  /* flags and plain conditions */
@@ -325,33 +332,39 @@ static inline void async_changed_(struct async_loop *loop)
         loop->host_->notify(loop->host_->arg);
 }
 
-/* ---- the ready queue ------------------------------------------------------------ */
+/* ---- the ready queue --------------------------------------------------------
+ * A circle, first come first served. A task stays in it, as its first, while it
+ * runs: then one store makes it the last, or takes it out. */
 
 static inline void async_ready_task_(struct async_loop *loop,
                                      struct async_task *task)
 {
-    if (task->next_)
+    struct async_task *last = loop->ready_;
+
+    if (task->next_) {
+        if (task == loop->current_)
+            loop->step_ |= ASYNC_STEP_AGAIN_;
         return;
-    if (loop->ready_) {
-        task->next_ = loop->ready_->next_;
-        loop->ready_->next_ = task;
-        loop->ready_ = task;
+    }
+    loop->ready_ = task;
+    if (last) {
+        task->next_ = last->next_;
+        last->next_ = task;
     } else {
-        loop->ready_ = task->next_ = task;
+        task->next_ = task;
         async_changed_(loop);
     }
 }
 
-static inline struct async_task *async_ready_pop_(struct async_loop *loop)
+/* The running task leaves it. */
+static inline void async_ready_leave_(struct async_loop *loop,
+                                      struct async_task *task)
 {
-    struct async_task *task = loop->ready_->next_;
-
     if (task == loop->ready_)
         loop->ready_ = NULL;
     else
         loop->ready_->next_ = task->next_;
     task->next_ = NULL;
-    return task;
 }
 
 /* ---- timers --------------------------------------------------------------------- */
@@ -448,8 +461,8 @@ static inline struct async_wait_ **async_joiners_(struct async_task *task)
 }
 
 /* The task waits for nothing any more. */
-static inline void async_wait_drop_(struct async_loop *loop,
-                                    struct async_task *task)
+ASYNC_COLD_ void async_wait_drop_(struct async_loop *loop,
+                                  struct async_task *task)
 {
     struct async_wait_ *wait = &task->wait_;
     unsigned kind = wait->kind;
@@ -487,31 +500,39 @@ static inline void async_wait_drop_(struct async_loop *loop,
  * anything else  it is over, with this status */
 enum { ASYNC_NEW_ = 2 };
 
-static inline async_status async_pending_(struct async_loop *loop)
+ASYNC_COLD_ async_status async_asked_(struct async_loop *loop)
 {
     struct async_task *task = loop->current_;
 
-    loop->seen_ = 1;
-    if (loop->landing_) {
-        loop->landing_ = 0;
-        async_wait_drop_(loop, task);
-        return ASYNC_ECANCELED;
-    }
-    return task->wait_.flags & ASYNC_IS_CANCELED_ || task->wait_.asks
-               ? ASYNC_ASKED_
-               : ASYNC_PENDING;
+    if (!(task->wait_.flags & ASYNC_IS_LANDING_))
+        return ASYNC_ASKED_;
+    async_wait_drop_(loop, task);
+    task->wait_.flags &= (uint8_t)~ASYNC_IS_LANDING_;
+    return ASYNC_ECANCELED;
+}
+
+static inline async_status async_pending_(struct async_loop *loop)
+{
+    loop->step_ |= ASYNC_STEP_SEEN_;
+    return loop->current_->wait_.flags & ASYNC_ASKS_ ? async_asked_(loop)
+                                                     : ASYNC_PENDING;
+}
+
+static inline struct async_task *async_running_(struct async_loop *loop)
+{
+    ASYNC_ASSERT(loop->current_,
+                 "a wait outside a running task of this loop: spawn the "
+                 "function, or hand it the loop that runs it");
+    return loop->current_;
 }
 
 static inline async_status async_wait_go_(struct async_loop *loop,
                                           unsigned kind, void *object)
 {
-    struct async_task *task = loop->current_;
-    struct async_wait_ *wait;
+    struct async_task *task = async_running_(loop);
+    struct async_wait_ *wait = &task->wait_;
 
-    ASYNC_ASSERT(task, "a wait outside a running task of this loop: spawn the "
-                       "function, or hand it the loop that runs it");
-    wait = &task->wait_;
-    if (wait->kind != kind || loop->seen_ ||
+    if (wait->kind != kind || loop->step_ & ASYNC_STEP_SEEN_ ||
         (object && wait->on.object != object)) {
         if (wait->kind != ASYNC_WAIT_NONE_)
             async_wait_drop_(loop, task);
@@ -556,17 +577,26 @@ static inline async_status async_line_wait_(struct async_loop *loop,
  * waits for the next tick.) */
 static inline async_status async_yield_now(struct async_loop *loop)
 {
-    struct async_task *task = loop->current_;
+    struct async_wait_ *wait = &async_running_(loop)->wait_;
 
-    if (task && task->wait_.kind == ASYNC_WAIT_YIELD_ && !loop->seen_) {
-        if (loop->landing_)
-            return async_pending_(loop);
-        task->wait_.kind = ASYNC_WAIT_NONE_;
+    if (wait->kind == ASYNC_WAIT_NONE_) {
+        wait->kind = ASYNC_WAIT_YIELD_;
+    } else if (wait->kind != ASYNC_WAIT_YIELD_) { /* which the loop drops */
+        loop->step_ = ASYNC_STEP_AGAIN_;
+        return ASYNC_PENDING;
+    } else if (!(loop->step_ & ASYNC_STEP_SEEN_) &&
+               !(wait->flags & ASYNC_IS_LANDING_)) {
+        wait->kind = ASYNC_WAIT_NONE_;
         return ASYNC_DONE;
     }
-    (void)async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
-    async_ready_task_(loop, task);
-    return async_pending_(loop);
+    loop->step_ |= ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_;
+    if (!(wait->flags & ASYNC_ASKS_))
+        return ASYNC_PENDING;
+    if (!(wait->flags & ASYNC_IS_LANDING_))
+        return ASYNC_ASKED_;
+    wait->flags &= (uint8_t)~ASYNC_IS_LANDING_;
+    wait->kind = ASYNC_WAIT_NONE_;
+    return ASYNC_ECANCELED;
 }
 
 /* Awaitable: waits until the loop's time is `deadline`, or past it. If
@@ -575,7 +605,8 @@ static inline async_status async_sleep_until(struct async_loop *loop,
                                              async_time deadline)
 {
     const struct async_task *task = loop->current_;
-    unsigned begun = task && !loop->seen_ ? task->wait_.kind : 0u;
+    unsigned begun =
+        task && !(loop->step_ & ASYNC_STEP_SEEN_) ? task->wait_.kind : 0u;
     async_status status;
 
     if (begun == ASYNC_WAIT_YIELD_ ||
@@ -796,16 +827,6 @@ static inline void async_task_end_(struct async_loop *loop,
 
     if (wait->kind != ASYNC_WAIT_NONE_)
         async_wait_drop_(loop, task);
-    if (task->next_) { /* woken in its last step: it must not stay queued */
-        struct async_task *before = task;
-
-        while (before->next_ != task)
-            before = before->next_;
-        if (loop->ready_ == task)
-            loop->ready_ = before == task ? NULL : before;
-        before->next_ = task->next_;
-        task->next_ = NULL;
-    }
     wait->flags = ASYNC_IS_ENDED_;
     wait->status = (int16_t)(status > 0               ? ASYNC_DONE
                              : status > ASYNC_ASKED_ ? status
