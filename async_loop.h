@@ -195,23 +195,44 @@ ASYNC_COLD_ async_status async_land_(struct async_loop *loop,
     }
 }
 
-/* It is pending, and for no wait of the loop's. */
-static inline void async_unseen_(struct async_loop *loop,
-                                 struct async_task *task)
+/* True if its function has yielded, without a wait of the loop's. */
+static inline int async_task_yielded_(const struct async_task *task)
+{
+    return task->frame &&
+           async_yielded((const struct async_frame *)task->frame);
+}
+
+/* The first task that is ready has been stepped: whatever can have happened. */
+static inline void async_stepped_(struct async_loop *loop,
+                                  struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
 
-    if (wait->kind != ASYNC_WAIT_NONE_)
-        async_wait_drop_(loop, task); /* given up for something else */
-    if (task->frame && async_yielded((struct async_frame *)task->frame)) {
-        loop->step_ |= ASYNC_STEP_AGAIN_;
-    } else if (!(loop->step_ & ASYNC_STEP_AGAIN_)) {
-        wait->kind = ASYNC_WAIT_BARE_;
-        async_line_join_(&loop->lookers_, wait);
+    if (status == ASYNC_ASKED_ || loop->step_ & ASYNC_STEP_LAND_)
+        status = async_land_(loop, task, status);
+    if (status != ASYNC_PENDING) {
+        async_ready_leave_(loop, task);
+        loop->current_ = NULL;
+        async_task_end_(loop, task, status);
+        return;
     }
+    if (!(loop->step_ & ASYNC_STEP_SEEN_)) {
+        if (wait->kind != ASYNC_WAIT_NONE_)
+            async_wait_drop_(loop, task); /* given up for something else */
+        if (async_task_yielded_(task))
+            loop->step_ |= ASYNC_STEP_AGAIN_;
+        if (!(loop->step_ & ASYNC_STEP_AGAIN_)) {
+            wait->kind = ASYNC_WAIT_BARE_;
+            async_line_join_(&loop->lookers_, wait);
+        }
+    }
+    if (loop->step_ & ASYNC_STEP_AGAIN_)
+        loop->ready_ = task;
+    else
+        async_ready_leave_(loop, task);
 }
 
-/* Steps the first task that is ready. */
+/* Steps the first task that is ready. What it does most, quickly. */
 static inline void async_step_(struct async_loop *loop,
                                struct async_task *task)
 {
@@ -221,24 +242,14 @@ static inline void async_step_(struct async_loop *loop,
     loop->step_ = 0;
     status = task->fn(loop, task->frame);
     if (status == ASYNC_PENDING &&
-        loop->step_ == (ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_)) {
-        loop->ready_ = task; /* as below, and quick: it yields */
-        return;
-    }
-    if (status == ASYNC_ASKED_ || loop->step_ & ASYNC_STEP_LAND_)
-        status = async_land_(loop, task, status);
-    if (status == ASYNC_PENDING) {
-        if (!(loop->step_ & ASYNC_STEP_SEEN_))
-            async_unseen_(loop, task);
-        if (loop->step_ & ASYNC_STEP_AGAIN_)
-            loop->ready_ = task;
-        else
-            async_ready_leave_(loop, task);
-    } else {
+        (loop->step_ == (ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_) ||
+         (loop->step_ == 0 && task->wait_.kind == ASYNC_WAIT_NONE_ &&
+          async_task_yielded_(task))))
+        loop->ready_ = task;
+    else if (status == ASYNC_PENDING && loop->step_ == ASYNC_STEP_SEEN_)
         async_ready_leave_(loop, task);
-        loop->current_ = NULL;
-        async_task_end_(loop, task, status);
-    }
+    else
+        async_stepped_(loop, task, status);
 }
 
 /* Lets go what is due at now_. */

@@ -850,6 +850,83 @@ static inline void async_task_end_(struct async_loop *loop,
         owner->ended(loop, owner, task);
 }
 
+/* ---- calls ----------------------------------------------------------------------------
+ * A plain await of a child costs a step through every level above what waits.
+ * A call puts its function in the place of the task's own as long as it lasts,
+ * so the loop resumes the innermost one at once, however deep it is. */
+
+/* Yours, in the caller's frame; all-zero to start with. */
+struct async_call {
+    struct async_frame async; /* a copy of the called one's: it may yield */
+    int16_t status_;          /* how it ended, until the caller has heard */
+    async_fn *fn_;            /* what is called; NULL: no call */
+    void *frame_;
+    async_fn *up_fn_; /* what the task would step without it */
+    void *up_frame_;
+};
+
+static inline async_status async_call_go_(struct async_loop *loop,
+                                          struct async_call *call)
+{
+    async_status status = call->fn_(loop, call->frame_);
+
+    if (status == ASYNC_PENDING || status == ASYNC_ASKED_) {
+        if (!(loop->step_ & ASYNC_STEP_SEEN_) && call->frame_)
+            call->async = *(struct async_frame *)call->frame_;
+        return status;
+    }
+    loop->current_->fn = call->up_fn_;
+    loop->current_->frame = call->up_frame_;
+    call->fn_ = NULL;
+    return status;
+}
+
+/* A task's function while a call lasts. */
+static inline async_status async_call_step_(struct async_loop *loop,
+                                            void *frame)
+{
+    struct async_call *call = (struct async_call *)frame;
+    async_status status;
+
+    if (loop->current_->wait_.flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_)) {
+        /* every level may have a say in whether it lands: all the way down */
+        while (call->up_fn_ == async_call_step_)
+            call = (struct async_call *)call->up_frame_;
+        return call->up_fn_(loop, call->up_frame_);
+    }
+    status = async_call_go_(loop, call);
+    if (call->fn_)
+        return status;
+    call->status_ = (int16_t)status;
+    return call->up_fn_(loop, call->up_frame_);
+}
+
+/* Awaitable: await(async_call(loop, &self->call, fn, &self->child)) is
+ * await(fn(loop, &self->child)), but however deep it is nested, resuming it
+ * costs the same. For long chains and recursion. What stands beside it in the
+ * await is not looked at while it lasts. If canceled here: fn is. */
+static inline async_status async_call(struct async_loop *loop,
+                                      struct async_call *call, async_fn *fn,
+                                      void *frame)
+{
+    struct async_task *task = async_running_(loop);
+    async_status status = call->status_;
+
+    if (status) {
+        call->status_ = 0;
+        return status;
+    }
+    if (!call->fn_) {
+        call->fn_ = fn;
+        call->frame_ = frame;
+        call->up_fn_ = task->fn;
+        call->up_frame_ = task->frame;
+        task->fn = async_call_step_;
+        task->frame = call;
+    }
+    return async_call_go_(loop, call);
+}
+
 #endif /* ASYNC_TASK_H */
 
 /*

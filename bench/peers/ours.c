@@ -8,8 +8,9 @@
  *
  * OUT WORKLOAD COUNT runs one, checks its result, and prints its metrics.
  *
- * depthN     N frames, the leaf's among them: N - 1 plain nested awaits, and no
- *            async_call, which is not there yet
+ * yield1, yield1000   async_yield, as a task's own function may
+ * depthN     N frames, the leaf's among them, N - 1 awaits of async_call;
+ *            depthN-plain: the same without async_call
  * spawn      the child's task and frame are members of the parent's frame
  * sleep      the clock starts before the first spawn; joined one by one
  * pingpong, stream   there is no queue yet: two semaphores and a ring
@@ -36,7 +37,9 @@
 struct level {
     struct async_frame async;
     int depth; /* levels below this one */
+    int plain; /* awaited without async_call */
     long i, count;
+    struct async_call call;
 };
 
 static async level(struct async_loop *loop, void *frame)
@@ -44,8 +47,10 @@ static async level(struct async_loop *loop, void *frame)
     struct level *self = frame;
 
     async_begin(self);
-    if (self->depth) {
+    if (self->depth && self->plain) {
         await(level(loop, self + 1));
+    } else if (self->depth) {
+        await(async_call(loop, &self->call, level, self + 1));
     } else {
         for (self->i = 0; self->i < self->count; self->i++)
             await(async_yield_now(loop));
@@ -62,9 +67,10 @@ static async yielder(struct async_loop *loop, void *frame)
 {
     struct yielder *self = frame;
 
+    (void)loop;
     async_begin(self);
     for (self->i = 0; self->i < self->count; self->i++)
-        await(async_yield_now(loop));
+        async_yield();
     async_end();
 }
 
@@ -103,14 +109,16 @@ static void yield1000(long count)
     must(done == count, "yields are missing");
 }
 
-static void depth(long count, int levels)
+static void depth(long count, int levels, int plain)
 {
     struct async_loop loop = {0};
     struct level frames[32] = {{.async = {0}}};
     int i;
 
-    for (i = 0; i < levels; i++)
+    for (i = 0; i < levels; i++) {
         frames[i].depth = levels - 1 - i;
+        frames[i].plain = plain;
+    }
     frames[levels - 1].count = count;
     must(async_run(&loop, level, frames) == ASYNC_DONE &&
              frames[levels - 1].i == count,
@@ -119,17 +127,27 @@ static void depth(long count, int levels)
 
 static void depth1(long count)
 {
-    depth(count, 1);
+    depth(count, 1, 0);
 }
 
 static void depth8(long count)
 {
-    depth(count, 8);
+    depth(count, 8, 0);
 }
 
 static void depth32(long count)
 {
-    depth(count, 32);
+    depth(count, 32, 0);
+}
+
+static void plain8(long count)
+{
+    depth(count, 8, 1);
+}
+
+static void plain32(long count)
+{
+    depth(count, 32, 1);
 }
 
 /* ---- the same, stepped by hand ------------------------------------------- */
@@ -872,6 +890,8 @@ static const struct workload {
     {"depth1", depth1, 10},
     {"depth8", depth8, 10},
     {"depth32", depth32, 10},
+    {"depth8-plain", plain8, 10},
+    {"depth32-plain", plain32, 10},
     {"call", call, 10},
     {"spawn", spawn, 10},
     {"sleep", sleep_, 0},
