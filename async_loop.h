@@ -85,7 +85,8 @@
 #define ASYNC_RUN_FDS 64
 #endif
 
-/* ---- the host -------------------------------------------------------------- */
+/* ---- the host --------------------------------------------------------------
+ */
 
 /* Makes `host` the one to notify, NULL for none. On the loop's thread. When it
  * returns, nobody is in the former host's notify any more. */
@@ -93,7 +94,7 @@ static inline void async_attach(struct async_loop *loop,
                                 const struct async_host *host)
 {
     async_check_loop_(loop);
-    ASYNC_SET_HOST_(loop, host);
+    ASYNC_STORE_(&loop->host_, host);
     while (async_byte_(&loop->woken_) >= ASYNC_NOTIFYING_)
         ; /* a few instructions of another thread */
     if (host)
@@ -162,7 +163,8 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
 }
 #endif
 
-/* ---- polling ----------------------------------------------------------------- */
+/* ---- polling
+ * ----------------------------------------------------------------- */
 
 /* A cancel that is asked for is offered to a task's functions first: their wait
  * answers ASYNC_ASKED_, and if that comes all the way up, no finally section
@@ -233,8 +235,7 @@ static inline void async_stepped_(struct async_loop *loop,
 }
 
 /* Steps the first task that is ready. What it does most, quickly. */
-static inline void async_step_(struct async_loop *loop,
-                               struct async_task *task)
+static inline void async_step_(struct async_loop *loop, struct async_task *task)
 {
     int status;
 
@@ -369,7 +370,8 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
     return async_next_poll_(loop);
 }
 
-/* ---- async_run: a host of our own ---------------------------------------------------------- */
+/* ---- async_run: a host of our own
+ * ---------------------------------------------------------- */
 
 #if ASYNC_HAVE_RUN_
 
@@ -449,8 +451,7 @@ static inline void async_run_wait_(struct async_loop *loop,
 
     if (ms > 0x7FFFFFFF)
         ms = 0x7FFFFFFF;
-    if (poll(run->fds, run->count,
-             ticks == ASYNC_FOREVER ? -1 : (int)ms) <= 0)
+    if (poll(run->fds, run->count, ticks == ASYNC_FOREVER ? -1 : (int)ms) <= 0)
         return;
     if (run->fds[0].revents)
         while (read(run->fds[0].fd, drain, sizeof drain) == sizeof drain)

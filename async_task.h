@@ -15,22 +15,17 @@
 #define ASYNC_TASK_H
 
 #include "async_timer.h" /* times, lines, deadlines */
+#include "async_wake.h"  /* what other contexts may write */
 
 #include <stddef.h> /* size_t, NULL */
-#include <stdint.h> /* the wake flag */
-
-/* An exchange of one byte: inline, or not at all (it would not link). */
-#if defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_1)
-#define ASYNC_HAVE_EXCHANGE_ 1
-#else
-#define ASYNC_HAVE_EXCHANGE_ 0
-#endif
+#include <stdint.h> /* the bytes of a task */
 
 #ifndef ASYNC_TASK_LIST
 #define ASYNC_TASK_LIST ASYNC_HOSTED_
 #endif
 
-/* ---- types ------------------------------------------------------------------ */
+/* ---- types ------------------------------------------------------------------
+ */
 
 struct async_loop;
 struct async_task;
@@ -66,10 +61,10 @@ enum {
     ASYNC_ASKS_ = ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_ | ASYNC_IS_LANDING_
 };
 
-enum { /* what is known of a step, so far */
-    ASYNC_STEP_SEEN_ = 1,  /* the task has asked for its wait */
-    ASYNC_STEP_AGAIN_ = 2, /* it is ready again */
-    ASYNC_STEP_LAND_ = 4   /* a cancel may land: it is stepped once more */
+enum {                        /* what is known of a step, so far */
+       ASYNC_STEP_SEEN_ = 1,  /* the task has asked for its wait */
+       ASYNC_STEP_AGAIN_ = 2, /* it is ready again */
+       ASYNC_STEP_LAND_ = 4   /* a cancel may land: it is stepped once more */
 };
 
 /* Who is told of a task's end, and takes its error, in place of joiners. */
@@ -209,99 +204,8 @@ static inline size_t async_looks(const struct async_loop *loop)
     return loop->looks_;
 }
 
-/* ---- waking, from any context ---------------------------------------------- */
-
-enum {
-    ASYNC_WOKEN_ = 1,    /* latched until the next poll */
-    ASYNC_NOTIFYING_ = 2 /* times those who are in the host's notify */
-};
-
-/* The operations on the bytes that threads, handlers and interrupts share.
- * Where a byte can be compared and swapped inline they are atomic; elsewhere
- * there is one core, and a store is. */
-#if ASYNC_HAVE_EXCHANGE_
-
-static inline unsigned async_byte_(const volatile uint8_t *byte)
-{
-    return __atomic_load_n(byte, __ATOMIC_SEQ_CST);
-}
-
-/* Latches the wake. True: nobody had, so the host must be told, and
- * async_byte_told_ called after it. */
-static inline int async_byte_wake_(volatile uint8_t *byte)
-{
-    uint8_t was = __atomic_load_n(byte, __ATOMIC_RELAXED), is;
-
-    do {
-        while (was == 0xFE) /* 127 threads in notify: one will be out soon */
-            was = __atomic_load_n(byte, __ATOMIC_RELAXED);
-        is = (uint8_t)(was & ASYNC_WOKEN_
-                           ? was
-                           : was + ASYNC_NOTIFYING_ + ASYNC_WOKEN_);
-    } while (!__atomic_compare_exchange_n(byte, &was, is, 1, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_RELAXED));
-    return was != is;
-}
-
-static inline void async_byte_told_(volatile uint8_t *byte)
-{
-    (void)__atomic_fetch_sub(byte, ASYNC_NOTIFYING_, __ATOMIC_SEQ_CST);
-}
-
-static inline void async_byte_set_(volatile uint8_t *byte)
-{
-    __atomic_store_n(byte, ASYNC_WOKEN_, __ATOMIC_RELEASE);
-}
-
-/* Clears it. True if it was set. Called before looking at what it stands for:
- * what is set in between is found now, or found set the next time. */
-static inline int async_byte_clear_(volatile uint8_t *byte)
-{
-    if (!(__atomic_load_n(byte, __ATOMIC_RELAXED) & ASYNC_WOKEN_))
-        return 0;
-    (void)__atomic_fetch_and(byte, (uint8_t)~ASYNC_WOKEN_, __ATOMIC_ACQ_REL);
-    return 1;
-}
-
-#define ASYNC_HOST_(loop) __atomic_load_n(&(loop)->host_, __ATOMIC_SEQ_CST)
-#define ASYNC_SET_HOST_(loop, host)                                            \
-    __atomic_store_n(&(loop)->host_, host, __ATOMIC_SEQ_CST)
-
-#else
-
-static inline unsigned async_byte_(const volatile uint8_t *byte)
-{
-    return *byte;
-}
-
-static inline void async_byte_set_(volatile uint8_t *byte)
-{
-    *byte = ASYNC_WOKEN_;
-}
-
-static inline int async_byte_wake_(volatile uint8_t *byte)
-{
-    async_byte_set_(byte);
-    return 1; /* once too often rather than never */
-}
-
-static inline void async_byte_told_(volatile uint8_t *byte)
-{
-    (void)byte;
-}
-
-static inline int async_byte_clear_(volatile uint8_t *byte)
-{
-    if (!*byte)
-        return 0;
-    *byte = 0;
-    return 1;
-}
-
-#define ASYNC_HOST_(loop) ((loop)->host_)
-#define ASYNC_SET_HOST_(loop, host) ((void)((loop)->host_ = (host)))
-
-#endif
+/* ---- waking, from any context ----------------------------------------------
+ */
 
 /* Has async_poll called soon. From any thread, signal handler or interrupt.
  * Latched: wakes before the next poll are one. The loop must live. */
@@ -311,7 +215,7 @@ static inline void async_wake(struct async_loop *loop)
 
     if (!async_byte_wake_(&loop->woken_))
         return;
-    host = ASYNC_HOST_(loop);
+    host = ASYNC_LOAD_(&loop->host_);
     if (host)
         host->notify(host->arg);
     async_byte_told_(&loop->woken_);
@@ -367,7 +271,8 @@ static inline void async_ready_leave_(struct async_loop *loop,
     task->next_ = NULL;
 }
 
-/* ---- timers --------------------------------------------------------------------- */
+/* ---- timers
+ * --------------------------------------------------------------------- */
 
 /* Stops it; nothing if it isn't running. Its fn is not called any more. */
 static inline void async_timer_stop(struct async_loop *loop,
@@ -407,7 +312,8 @@ static inline void async_timer_start(
     }
 }
 
-/* ---- waits -------------------------------------------------------------------------- */
+/* ---- waits
+ * -------------------------------------------------------------------------- */
 
 /* The wait is over: it has left its line, its task runs. */
 static inline void async_wait_over_(struct async_loop *loop,
@@ -479,8 +385,8 @@ ASYNC_COLD_ void async_wait_drop_(struct async_loop *loop,
         async_line_leave_((struct async_wait_ **)wait->on.object, wait);
         break;
     case ASYNC_WAIT_JOIN_:
-        async_line_leave_(
-            async_joiners_((struct async_task *)wait->on.object), wait);
+        async_line_leave_(async_joiners_((struct async_task *)wait->on.object),
+                          wait);
         break;
 #if ASYNC_HOSTED_
     case ASYNC_WAIT_FD_:
@@ -623,8 +529,7 @@ static inline async_status async_sleep_until(struct async_loop *loop,
  * async_yield_now. If canceled here: nothing is lost. */
 static inline async_status async_sleep_ms(struct async_loop *loop, uint32_t ms)
 {
-    return async_sleep_until(loop,
-                             (async_time)(loop->now_ + async_ticks_(ms)));
+    return async_sleep_until(loop, (async_time)(loop->now_ + async_ticks_(ms)));
 }
 
 /* Awaitable: waits until `condition` is true. It is looked at in each poll. If
@@ -671,7 +576,9 @@ static inline async_status async_flag_wait(struct async_loop *loop,
     return async_pending_(loop);
 }
 
-/* ---- tasks --------------------------------------------------------------------------- */
+/* ---- tasks
+ * ---------------------------------------------------------------------------
+ */
 
 /* How a task ended: ASYNC_DONE or its error; ASYNC_PENDING before that. */
 static inline async_status async_task_outcome(const struct async_task *task)
@@ -828,9 +735,9 @@ static inline void async_task_end_(struct async_loop *loop,
     if (wait->kind != ASYNC_WAIT_NONE_)
         async_wait_drop_(loop, task);
     wait->flags = ASYNC_IS_ENDED_;
-    wait->status = (int16_t)(status > 0               ? ASYNC_DONE
+    wait->status = (int16_t)(status > 0              ? ASYNC_DONE
                              : status > ASYNC_ASKED_ ? status
-                                                      : ASYNC_EINVAL);
+                                                     : ASYNC_EINVAL);
     loop->alive_--;
 #if ASYNC_TASK_LIST
     if (task->newer_)
@@ -850,7 +757,8 @@ static inline void async_task_end_(struct async_loop *loop,
         owner->ended(loop, owner, task);
 }
 
-/* ---- calls ----------------------------------------------------------------------------
+/* ---- calls
+ * ----------------------------------------------------------------------------
  * A plain await of a child costs a step through every level above what waits.
  * A call puts its function in the place of the task's own as long as it lasts,
  * so the loop resumes the innermost one at once, however deep it is. */

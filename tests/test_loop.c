@@ -13,6 +13,7 @@
 static int poll_watched(struct pollfd *fds, nfds_t count, int timeout);
 #define poll poll_watched
 #define ASYNC_RUN_FDS 2
+#include "async_gather.h" /* timeouts around calls */
 #include "async_loop.h"
 #undef poll
 
@@ -625,8 +626,9 @@ static void an_abandoned_sleep_makes_room_for_a_plain_condition(void **state)
                  "second\n");
 }
 
-static async sleeps_until_the_past_after_an_abandoned_sleep(
-    struct async_loop *on, void *frame)
+static async
+sleeps_until_the_past_after_an_abandoned_sleep(struct async_loop *on,
+                                               void *frame)
 {
     struct abandons *self = frame;
 
@@ -2817,6 +2819,325 @@ static void a_loop_may_be_run_again(void **state)
                  "b ends\n");
 }
 
+/* ---- calls -----------------------------------------------------------------
+ */
+
+/* A chain: each level calls the next, the last one does what `at_the_end` says.
+ * Levels with an odd `left` await the next one plainly, if `mixed`. */
+struct caller {
+    struct async_frame async;
+    struct async_call call;
+    struct async_timer timer;
+    int left;
+    int mixed;
+    uint32_t limit_ms;   /* of the call, 0 for none */
+    uint32_t closing_ms; /* of this level's clean-up */
+    int in_finally;      /* calls from there */
+    async_fn *at_the_end;
+    void *frame;
+    int status;
+    int steps;
+};
+
+static async caller(struct async_loop *on, void *frame)
+{
+    struct caller *self = frame;
+
+    self->steps++;
+    async_begin(self);
+    if (self->in_finally)
+        async_return();
+    if (self->left && self->mixed && self->left % 2)
+        async_catch(self->status, caller(on, self + 1));
+    else if (self->limit_ms)
+        async_catch(
+            self->status,
+            async_timeout(on, &self->timer, self->limit_ms,
+                          async_call(on, &self->call, caller, self + 1)));
+    else
+        async_catch(self->status,
+                    async_call(on, &self->call,
+                               self->left ? caller : self->at_the_end,
+                               self->left ? (void *)(self + 1) : self->frame));
+    trace("%d: %s", self->left, async_strerror(self->status));
+    if (self->status < 0)
+        async_fail(self->status);
+
+    async_finally();
+    if (self->in_finally) {
+        async_catch(self->status,
+                    async_call(on, &self->call, caller, self + 1));
+        trace("%d: %s", self->left, async_strerror(self->status));
+    }
+    if (self->closing_ms) {
+        await(async_sleep_ms(on, self->closing_ms));
+        trace("%d is closed", self->left);
+    }
+    async_end();
+}
+
+enum { LEVELS = 4 };
+
+static struct caller callers[LEVELS];
+
+/* Spawns the chain; the caller may change `callers` before the first poll. */
+static void spawn_callers(async_fn *at_the_end, void *frame)
+{
+    int i;
+
+    memset(callers, 0, sizeof callers);
+    for (i = 0; i < LEVELS; i++)
+        callers[i].left = LEVELS - 1 - i;
+    callers[LEVELS - 1].at_the_end = at_the_end;
+    callers[LEVELS - 1].frame = frame;
+    spawn(0, caller, callers);
+}
+
+#define ALL_LEVELS(says) "0: " says "\n1: " says "\n2: " says "\n3: " says "\n"
+
+static void a_call_that_completes_at_once_does_not_suspend(void **state)
+{
+    struct worker self = {.name = "leaf"};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    assert_forever(async_poll(&loop, 0));
+    assert_trace("leaf begins\nleaf ends\n" ALL_LEVELS("done"));
+    assert_int_equal(callers[0].steps, 1);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+static void a_resumed_call_steps_none_of_the_levels_above_it(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .closing_ms = 5};
+    int i;
+
+    (void)state;
+    spawn_callers(worker, &self);
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 5);
+    assert_trace("leaf begins\nleaf ends\nleaf closes\n");
+    assert_int_equal(self.steps, 2);
+    for (i = 0; i < LEVELS; i++)
+        assert_int_equal(callers[i].steps, 1);
+    (void)async_poll(&loop, 10);
+    assert_trace("leaf is closed\n" ALL_LEVELS("done"));
+    for (i = 0; i < LEVELS; i++)
+        assert_int_equal(callers[i].steps, 2);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+static void an_error_of_a_call_goes_through_every_level(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .error = -5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].closing_ms = 5;
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 5);
+    (void)async_poll(&loop, 10);
+    assert_trace("leaf begins\n"
+                 "0: Input/output error\n"
+                 "1: Input/output error\n"
+                 "2: Input/output error\n"
+                 "2 is closed\n"
+                 "3: Input/output error\n");
+    assert_int_equal(async_task_outcome(&tasks[0]), -5);
+}
+
+static void calls_and_plain_awaits_mix(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .closing_ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[0].mixed = callers[2].mixed = 1;
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 5);
+    (void)async_poll(&loop, 10);
+    assert_trace(
+        "leaf begins\nleaf ends\nleaf closes\nleaf is closed\n" ALL_LEVELS(
+            "done"));
+}
+
+static void a_cancel_lands_in_the_innermost_call(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .closing_ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    (void)async_poll(&loop, 0);
+    async_cancel(&loop, &tasks[0]);
+    (void)async_poll(&loop, 1);
+    assert_trace("leaf begins\nleaf closes\n");
+    assert_forever(async_poll(&loop, 6));
+    assert_trace("leaf is closed\n" ALL_LEVELS("canceled"));
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_ECANCELED);
+}
+
+static void a_cancel_waits_for_a_call_from_finally(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].in_finally = 1;
+    (void)async_poll(&loop, 0);
+    async_cancel(&loop, &tasks[0]);
+    (void)async_poll(&loop, 1);
+    assert_trace("leaf begins\n");
+    (void)async_poll(&loop, 5);
+    assert_trace("leaf ends\n" ALL_LEVELS("done"));
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+static void a_timeout_around_a_call_ends_what_is_inside_it_only(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 50, .closing_ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].limit_ms = 10;
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 10);
+    assert_trace("leaf begins\nleaf closes\n");
+    (void)async_poll(&loop, 15);
+    assert_trace("leaf is closed\n"
+                 "0: canceled\n"
+                 "1: canceled\n"
+                 "2: timed out\n"
+                 "3: timed out\n");
+}
+
+static void a_call_that_ends_in_time_stops_its_timeout(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].limit_ms = 10;
+    (void)async_poll(&loop, 0);
+    assert_forever(async_poll(&loop, 5));
+    assert_trace("leaf begins\nleaf ends\n" ALL_LEVELS("done"));
+}
+
+static void a_plain_yield_in_a_called_function_is_a_yield(void **state)
+{
+    struct turns self = {.name = "leaf", .turns = 2};
+
+    (void)state;
+    spawn_callers(turns, &self);
+    assert_int_equal(poll_on(), 1);
+    assert_true(async_looks(&loop) == 0);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+    trace_clear();
+}
+
+static void a_plain_condition_in_a_called_function_is_looked_at(void **state)
+{
+    struct conditional self = {.looks = 0};
+
+    (void)state;
+    spawn_callers(awaits_a_condition, &self);
+    assert_int_equal(async_poll(&loop, 0), 1);
+    condition = 1;
+    (void)async_poll(&loop, 1);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+    trace_clear();
+}
+
+/* Calls the same function over and over, by one call. */
+struct repeats {
+    struct async_frame async;
+    struct async_call call;
+    struct worker worker;
+    int i;
+};
+
+static async repeats(struct async_loop *on, void *frame)
+{
+    struct repeats *self = frame;
+
+    async_begin(self);
+    for (self->i = 0; self->i < 3; self->i++) {
+        memset(&self->worker, 0, sizeof self->worker);
+        self->worker.name = "leaf";
+        self->worker.ms = self->i % 2 ? 1 : 0;
+        await(async_call(on, &self->call, worker, &self->worker));
+    }
+    async_end();
+}
+
+static void a_call_may_be_used_again(void **state)
+{
+    struct repeats self = {.i = 0};
+
+    (void)state;
+    spawn(0, repeats, &self);
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 1);
+    assert_trace("leaf begins\nleaf ends\n"
+                 "leaf begins\nleaf ends\n"
+                 "leaf begins\nleaf ends\n");
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+/* A tree: sums 1 for each of its leaves. */
+struct tree {
+    struct async_frame async;
+    struct async_call call;
+    int depth, i;
+    long *sum;
+};
+
+static async tree(struct async_loop *on, void *frame)
+{
+    struct tree *self = frame;
+
+    async_begin(self);
+    if (self->depth == 0) {
+        await(async_yield_now(on));
+        ++*self->sum;
+        async_return();
+    }
+    for (self->i = 0; self->i < 3; self->i++) {
+        memset(self + 1, 0, sizeof *self);
+        self[1].depth = self->depth - 1;
+        self[1].sum = self->sum;
+        await(async_call(on, &self->call, tree, self + 1));
+    }
+    async_end();
+}
+
+static void calls_recurse(void **state)
+{
+    struct tree levels[6];
+    long sum = 0;
+
+    (void)state;
+    memset(levels, 0, sizeof levels);
+    levels[0].depth = 5;
+    levels[0].sum = &sum;
+    spawn(0, tree, levels);
+    (void)poll_on();
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+    assert_int_equal(sum, 3 * 3 * 3 * 3 * 3);
+}
+
+static void call_outside(void *call)
+{
+    (void)async_call(&loop, call, worker, NULL);
+}
+
+static void a_call_outside_a_task_is_caught(void **state)
+{
+    struct async_call call = {.status_ = 0};
+
+    (void)state;
+    assert_stops("a wait outside a running task", call_outside, &call);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -2963,6 +3284,19 @@ int main(void)
         loop_claim(a_descriptor_too_many_is_refused_and_the_others_go_on),
         loop_claim(async_run_leaves_no_descriptor_open),
         loop_claim(a_loop_may_be_run_again),
+        loop_claim(a_call_that_completes_at_once_does_not_suspend),
+        loop_claim(a_resumed_call_steps_none_of_the_levels_above_it),
+        loop_claim(an_error_of_a_call_goes_through_every_level),
+        loop_claim(calls_and_plain_awaits_mix),
+        loop_claim(a_cancel_lands_in_the_innermost_call),
+        loop_claim(a_cancel_waits_for_a_call_from_finally),
+        loop_claim(a_timeout_around_a_call_ends_what_is_inside_it_only),
+        loop_claim(a_call_that_ends_in_time_stops_its_timeout),
+        loop_claim(a_plain_yield_in_a_called_function_is_a_yield),
+        loop_claim(a_plain_condition_in_a_called_function_is_looked_at),
+        loop_claim(a_call_may_be_used_again),
+        loop_claim(calls_recurse),
+        loop_claim(a_call_outside_a_task_is_caught),
     };
 
     return cmocka_run_group_tests_name("async_loop.h", tests, NULL, NULL);
