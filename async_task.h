@@ -796,12 +796,9 @@ static inline async_status async_call_step_(struct async_loop *loop,
     struct async_call *call = (struct async_call *)frame;
     async_status status;
 
-    if (loop->current_->wait_.flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_)) {
-        /* every level may have a say in whether it lands: all the way down */
-        while (call->up_fn_ == async_call_step_)
-            call = (struct async_call *)call->up_frame_;
+    if (loop->current_->wait_.flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_))
+        /* whether it lands each level may have a say in: from the top */
         return call->up_fn_(loop, call->up_frame_);
-    }
     status = async_call_go_(loop, call);
     if (call->fn_)
         return status;
