@@ -119,10 +119,10 @@ static inline async_status async_fd_wait_(struct async_loop *loop, int fd,
         return status;
     wait = &task->wait_;
     wait->on.fd = fd * 4 + events;
-    async_line_join_(&loop->fds_, wait);
+    async_line_join_(async_fd_line_(loop, fd), wait);
     status = async_watch_(loop, fd);
     if (status < 0) {
-        async_line_leave_(&loop->fds_, wait);
+        async_line_leave_(async_fd_line_(loop, fd), wait);
         wait->kind = ASYNC_WAIT_NONE_;
         return status;
     }
@@ -146,7 +146,8 @@ static inline async_status async_writable(struct async_loop *loop, int fd)
 /* The host reports that `fd` is ready for `events`. On the loop's thread. */
 static inline void async_ready(struct async_loop *loop, int fd, int events)
 {
-    struct async_wait_ *wait = loop->fds_, *last = wait ? wait->prev : NULL;
+    struct async_wait_ **line = async_fd_line_(loop, fd);
+    struct async_wait_ *wait = *line, *last = wait ? wait->prev : NULL;
     int more = wait != NULL;
 
     while (more) {
@@ -154,7 +155,7 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
 
         more = wait != last;
         if (wait->on.fd / 4 == fd && wait->on.fd & events) {
-            async_line_leave_(&loop->fds_, wait);
+            async_line_leave_(line, wait);
             async_wait_over_(loop, wait, ASYNC_DONE);
         }
         wait = next;

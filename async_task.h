@@ -103,6 +103,7 @@ struct async_flag {
 };
 
 enum { ASYNC_READABLE = 1, ASYNC_WRITABLE = 2 };
+enum { ASYNC_FD_LINES_ = 128 }; /* a few waits each, with 1000 connections */
 
 /* What a host gives the loop. It outlives its being attached.
  * notify: call async_poll soon. Comes from any thread, a signal handler, an
@@ -144,7 +145,7 @@ struct async_loop {
     struct async_wait_ *unjoined_; /* failed, not joined */
     struct async_wait_ *lookers_;  /* flags and plain conditions */
 #if ASYNC_HOSTED_
-    struct async_wait_ *fds_;
+    struct async_wait_ *fds_[ASYNC_FD_LINES_]; /* by number */
 #endif
 #if ASYNC_TASK_LIST
     struct async_task *newest_;
@@ -340,10 +341,17 @@ static inline int async_line_wake_(struct async_loop *loop,
 }
 
 #if ASYNC_HOSTED_
+/* Where those who wait for `fd` wait, others among them. */
+static inline struct async_wait_ **async_fd_line_(struct async_loop *loop,
+                                                  int fd)
+{
+    return &loop->fds_[(unsigned)fd % ASYNC_FD_LINES_];
+}
+
 /* Tells the host what is still waited for on `fd`. */
 static inline int async_watch_(struct async_loop *loop, int fd)
 {
-    struct async_wait_ *first = loop->fds_, *wait = first;
+    struct async_wait_ *first = *async_fd_line_(loop, fd), *wait = first;
     int events = 0;
 
     if (!loop->host_ || !loop->host_->watch)
@@ -390,7 +398,7 @@ ASYNC_COLD_ void async_wait_drop_(struct async_loop *loop,
         break;
 #if ASYNC_HOSTED_
     case ASYNC_WAIT_FD_:
-        async_line_leave_(&loop->fds_, wait);
+        async_line_leave_(async_fd_line_(loop, wait->on.fd / 4), wait);
         (void)async_watch_(loop, wait->on.fd / 4);
         break;
 #endif
