@@ -74,7 +74,7 @@
 #define ASYNC_VERSION_AT_LEAST(major, minor, patch)                            \
     (ASYNC_VERSION_NUMBER >= (major)*10000 + (minor)*100 + (patch))
 
-/* ---- platform: the only place that names a compiler or a system ---------- */
+/* ---- platform: the only place that names a compiler or a system --------- */
 
 #if defined(__STDC_HOSTED__) && __STDC_HOSTED__ &&                             \
     (defined(__unix__) || defined(__APPLE__) || defined(_WIN32))
@@ -130,7 +130,7 @@
 #define ASYNC_BEFORE_FIRST_ 2
 #endif
 
-/* ---- when the program is wrong ------------------------------------------- */
+/* ---- when the program is wrong ------------------------------------------ */
 
 /* Stops for good. A debugger finds the sentence one frame up. */
 ASYNC_COLD_ void async_stop_(void)
@@ -160,7 +160,7 @@ ASYNC_COLD_ void async_stop_(void)
         }                                                                      \
     } while (0)
 
-/* ---- status --------------------------------------------------------------- */
+/* ---- status ------------------------------------------------------------- */
 
 /* What every step and every awaitable returns: > 0 finished, 0 pending, < 0 an
  * error. Errors are these, the same on every target, or a negated errno. An
@@ -223,7 +223,7 @@ static inline const char *async_strerror(int status)
     return "unknown error";
 }
 
-/* ---- frames --------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------- */
 
 /* The first member, named `async`, of every frame. The function it belongs to
  * owns it; all-zero means not started. `status` is 0 while the body runs; from
@@ -249,7 +249,7 @@ static inline int async_yielded(const struct async_frame *frame)
     return frame->status_ == ASYNC_YIELDED_;
 }
 
-/* ---- a function's start and end ------------------------------------------- */
+/* ---- a function's start and end ----------------------------------------- */
 
 /* The first and the last thing in an async function. Between them stands the
  * body, and behind async_finally() the clean-up. A missing end is a compile
@@ -380,7 +380,7 @@ static inline unsigned async_distance_(long distance)
 
 #endif
 
-/* ---- await ------------------------------------------------------------------
+/* ---- await -----------------------------------------------------------------
  * Each is one statement. In a finished function's place it goes on; in a
  * pending one's place this function is suspended too. */
 
@@ -455,7 +455,7 @@ static inline int async_error_(int error)
     return error < 0 ? error : ASYNC_EINVAL;
 }
 
-/* ---- generators ---------------------------------------------------------------
+/* ---- generators ------------------------------------------------------------
  * A generator hands out values by leaving them in its frame and yielding. What
  * it is sent is put in its frame before the next step. Generators take each
  * other as children: take, filter and chain are functions like any other.
@@ -492,7 +492,7 @@ static inline int async_next_(int status, const struct async_frame *frame)
             goto async_suspend_;                                               \
         } else
 
-/* ---- short names -------------------------------------------------------------- */
+/* ---- short names -------------------------------------------------------- */
 
 #if ASYNC_SHORT_NAMES
 typedef async_status async;

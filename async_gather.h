@@ -72,7 +72,7 @@
 
 #include "async_loop.h" /* tasks, timers, waits */
 
-/* ---- gather --------------------------------------------------------------- */
+/* ---- gather ------------------------------------------------------------- */
 
 /* A set of tasks somebody waits for. Yours, in the frame of whoever waits;
  * all-zero to start with, and again when the gather is over. */
@@ -270,7 +270,7 @@ static inline async_status async_map_n(struct async_loop *loop,
                 sizeof(frames) / sizeof *(frames), tasks,                      \
                 sizeof(tasks) / sizeof *(tasks))
 
-/* ---- timeout ---------------------------------------------------------------- */
+/* ---- timeout ------------------------------------------------------------ */
 
 enum { /* what a timer of a timeout is, in its wait's flags */
        ASYNC_TIMEOUT_IDLE_,
@@ -337,7 +337,7 @@ static inline async_status async_timeout(struct async_loop *loop,
                : x;
 }
 
-/* ---- semaphore ----------------------------------------------------------------- */
+/* ---- semaphore ---------------------------------------------------------- */
 
 /* So many permits; those who want one too many wait in line, first come first
  * served. Yours; set `permits` before use. */

@@ -59,7 +59,7 @@
 #ifndef ASYNC_LOOP_H
 #define ASYNC_LOOP_H
 
-#include "async_task.h" /* tasks and what they wait for */
+#include "async_wait.h" /* tasks and what they wait for */
 
 #if defined(__unix__) || defined(__APPLE__)
 #define ASYNC_HAVE_RUN_ ASYNC_HOSTED_
@@ -85,8 +85,7 @@
 #define ASYNC_RUN_FDS 64
 #endif
 
-/* ---- the host --------------------------------------------------------------
- */
+/* ---- the host ----------------------------------------------------------- */
 
 /* Makes `host` the one to notify, NULL for none. On the loop's thread. When it
  * returns, nobody is in the former host's notify any more. */
@@ -101,71 +100,7 @@ static inline void async_attach(struct async_loop *loop,
         host->notify(host->arg);
 }
 
-#if ASYNC_HOSTED_
-static inline async_status async_fd_wait_(struct async_loop *loop, int fd,
-                                          int events)
-{
-    struct async_task *task = loop->current_;
-    async_status status;
-    struct async_wait_ *wait;
-
-    if (fd < 0)
-        return ASYNC_EINVAL;
-    if (task && task->wait_.kind == ASYNC_WAIT_FD_ &&
-        task->wait_.on.fd != fd * 4 + events)
-        async_wait_drop_(loop, task); /* given up for another */
-    status = async_wait_go_(loop, ASYNC_WAIT_FD_, NULL);
-    if (status != ASYNC_NEW_)
-        return status;
-    wait = &task->wait_;
-    wait->on.fd = fd * 4 + events;
-    async_line_join_(async_fd_line_(loop, fd), wait);
-    status = async_watch_(loop, fd);
-    if (status < 0) {
-        async_line_leave_(async_fd_line_(loop, fd), wait);
-        wait->kind = ASYNC_WAIT_NONE_;
-        return status;
-    }
-    return async_pending_(loop);
-}
-
-/* Awaitables: wait until `fd` can be read from or written to without blocking,
- * or has failed. ASYNC_ENOTSUP: the host watches no descriptors; ASYNC_EINVAL:
- * `fd` is none; or what the host's watch says. If canceled here: nothing is
- * lost. */
-static inline async_status async_readable(struct async_loop *loop, int fd)
-{
-    return async_fd_wait_(loop, fd, ASYNC_READABLE);
-}
-
-static inline async_status async_writable(struct async_loop *loop, int fd)
-{
-    return async_fd_wait_(loop, fd, ASYNC_WRITABLE);
-}
-
-/* The host reports that `fd` is ready for `events`. On the loop's thread. */
-static inline void async_ready(struct async_loop *loop, int fd, int events)
-{
-    struct async_wait_ **line = async_fd_line_(loop, fd);
-    struct async_wait_ *wait = *line, *last = wait ? wait->prev : NULL;
-    int more = wait != NULL;
-
-    while (more) {
-        struct async_wait_ *next = wait->next;
-
-        more = wait != last;
-        if (wait->on.fd / 4 == fd && wait->on.fd & events) {
-            async_line_leave_(line, wait);
-            async_wait_over_(loop, wait, ASYNC_DONE);
-        }
-        wait = next;
-    }
-    (void)async_watch_(loop, fd);
-}
-#endif
-
-/* ---- polling
- * ----------------------------------------------------------------- */
+/* ---- polling ------------------------------------------------------------ */
 
 /* A cancel that is asked for is offered to a task's functions first: their wait
  * answers ASYNC_ASKED_, and if that comes all the way up, no finally section
@@ -175,7 +110,7 @@ ASYNC_COLD_ async_status async_land_(struct async_loop *loop,
                                      struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
-    unsigned cancel = 0;
+    int cancel = 0;
 
     for (;;) {
         if (status == ASYNC_ASKED_) {
@@ -371,8 +306,27 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
     return async_next_poll_(loop);
 }
 
-/* ---- async_run: a host of our own
- * ---------------------------------------------------------- */
+/* A host without a clock, for tests and simulations: time jumps from deadline
+ * to deadline. Polls from `now` on, for `ticks` at the most, and returns the
+ * time at which only a wake could bring work, or at which they are over. */
+static inline async_time async_simulate(struct async_loop *loop, async_time now,
+                                        async_time ticks)
+{
+    async_time jump = async_poll(loop, now);
+
+    while (jump != ASYNC_FOREVER && ticks) {
+        if (jump > ticks)
+            jump = ticks;
+        now = (async_time)(now + jump);
+        ticks = (async_time)(ticks - jump);
+        jump = async_poll(loop, now);
+    }
+    while (jump == 0) /* what is due at the last moment */
+        jump = async_poll(loop, now);
+    return now;
+}
+
+/* ---- async_run: a host of our own --------------------------------------- */
 
 #if ASYNC_HAVE_RUN_
 

@@ -24,12 +24,10 @@
 #define ASYNC_TASK_LIST ASYNC_HOSTED_
 #endif
 
-/* ---- types ------------------------------------------------------------------
- */
+/* ---- types -------------------------------------------------------------- */
 
 struct async_loop;
 struct async_task;
-struct async_timer;
 
 /* The functions that can be spawned. `frame` points to a struct whose first
  * member is its struct async_frame. */
@@ -90,20 +88,9 @@ struct async_task {
 #endif
 };
 
-/* Calls `fn` once, later, from async_poll. Yours; all-zero is stopped. */
-struct async_timer {
-    struct async_wait_ wait_;
-    void (*fn)(struct async_loop *loop, struct async_timer *timer);
-    void *arg;
-};
-
-/* Set from anywhere, waited for by a task. One byte; all-zero is not set. */
-struct async_flag {
-    volatile uint8_t set_;
-};
-
 enum { ASYNC_READABLE = 1, ASYNC_WRITABLE = 2 };
-enum { ASYNC_FD_LINES_ = 128 }; /* a few waits each, with 1000 connections */
+/* A few waits each with 1000 connections; a small loop has few. */
+enum { ASYNC_FD_LINES_ = ASYNC_RADIX_BITS > 1 ? 128 : 1 };
 
 /* What a host gives the loop. It outlives its being attached.
  * notify: call async_poll soon. Comes from any thread, a signal handler, an
@@ -205,8 +192,7 @@ static inline size_t async_looks(const struct async_loop *loop)
     return loop->looks_;
 }
 
-/* ---- waking, from any context ----------------------------------------------
- */
+/* ---- waking, from any context ------------------------------------------- */
 
 /* Has async_poll called soon. From any thread, signal handler or interrupt.
  * Latched: wakes before the next poll are one. The loop must live. */
@@ -222,14 +208,6 @@ static inline void async_wake(struct async_loop *loop)
     async_byte_told_(&loop->woken_);
 }
 
-/* Sets the flag and wakes the loop. From any thread, handler or interrupt. */
-static inline void async_flag_set(struct async_loop *loop,
-                                  struct async_flag *flag)
-{
-    async_byte_set_(&flag->set_);
-    async_wake(loop);
-}
-
 /* After a change from outside async_poll, which has made its answer wrong. */
 static inline void async_changed_(struct async_loop *loop)
 {
@@ -237,7 +215,7 @@ static inline void async_changed_(struct async_loop *loop)
         loop->host_->notify(loop->host_->arg);
 }
 
-/* ---- the ready queue --------------------------------------------------------
+/* ---- the ready queue -------------------------------------------------------
  * A circle, first come first served. A task stays in it, as its first, while it
  * runs: then one store makes it the last, or takes it out. */
 
@@ -272,49 +250,7 @@ static inline void async_ready_leave_(struct async_loop *loop,
     task->next_ = NULL;
 }
 
-/* ---- timers
- * --------------------------------------------------------------------- */
-
-/* Stops it; nothing if it isn't running. Its fn is not called any more. */
-static inline void async_timer_stop(struct async_loop *loop,
-                                    struct async_timer *timer)
-{
-    if (!timer->wait_.next)
-        return;
-    if (timer->wait_.kind == ASYNC_WAIT_FRESH_)
-        async_line_leave_(&loop->deadlines_.due, &timer->wait_);
-    else
-        async_deadlines_remove_(&loop->deadlines_, &timer->wait_);
-}
-
-/* Calls fn(loop, timer) in `ticks` ticks, counted from this poll, or between
- * polls from the next one; 0 counts as 1. A running timer is started anew.
- * Not from other threads. */
-static inline void async_timer_start(
-    struct async_loop *loop, struct async_timer *timer, async_time ticks,
-    void (*fn)(struct async_loop *loop, struct async_timer *timer), void *arg)
-{
-    async_check_loop_(loop);
-    async_timer_stop(loop, timer);
-    ASYNC_ASSERT(ticks <= ASYNC_MAX_TICKS, "longer than ASYNC_MAX_TICKS");
-    timer->fn = fn;
-    timer->arg = arg;
-    if (ticks == 0)
-        ticks = 1;
-    if (loop->polling_) {
-        timer->wait_.kind = ASYNC_WAIT_TIMER_;
-        async_deadlines_add_(&loop->deadlines_, &timer->wait_,
-                             (async_time)(loop->now_ + ticks));
-    } else {
-        timer->wait_.kind = ASYNC_WAIT_FRESH_;
-        timer->wait_.on.deadline = ticks;
-        async_line_join_(&loop->deadlines_.due, &timer->wait_);
-        async_changed_(loop);
-    }
-}
-
-/* ---- waits
- * -------------------------------------------------------------------------- */
+/* ---- waits -------------------------------------------------------------- */
 
 /* The wait is over: it has left its line, its task runs. */
 static inline void async_wait_over_(struct async_loop *loop,
@@ -485,108 +421,15 @@ static inline async_status async_line_wait_(struct async_loop *loop,
     return async_pending_(loop);
 }
 
-/* Awaitable: lets everything else that is ready run first. If canceled here:
- * nothing is lost. (A plain async_yield() does so too in the body of a task's
- * own function; in one that it awaits it looks like a plain condition, and
- * waits for the next tick.) */
-static inline async_status async_yield_now(struct async_loop *loop)
+/* ---- tasks -------------------------------------------------------------- */
+
+/* A finished function's status, in the 16 bits there are for it. */
+static inline int16_t async_fit_(int status)
 {
-    struct async_wait_ *wait = &async_running_(loop)->wait_;
-
-    if (wait->kind == ASYNC_WAIT_NONE_) {
-        wait->kind = ASYNC_WAIT_YIELD_;
-    } else if (wait->kind != ASYNC_WAIT_YIELD_) { /* which the loop drops */
-        loop->step_ = ASYNC_STEP_AGAIN_;
-        return ASYNC_PENDING;
-    } else if (!(loop->step_ & ASYNC_STEP_SEEN_) &&
-               !(wait->flags & ASYNC_IS_LANDING_)) {
-        wait->kind = ASYNC_WAIT_NONE_;
-        return ASYNC_DONE;
-    }
-    loop->step_ |= ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_;
-    if (!(wait->flags & ASYNC_ASKS_))
-        return ASYNC_PENDING;
-    if (!(wait->flags & ASYNC_IS_LANDING_))
-        return ASYNC_ASKED_;
-    wait->flags &= (uint8_t)~ASYNC_IS_LANDING_;
-    wait->kind = ASYNC_WAIT_NONE_;
-    return ASYNC_ECANCELED;
+    if (status <= ASYNC_ASKED_)
+        status = ASYNC_EINVAL;
+    return (int16_t)(status > 0 ? ASYNC_DONE : status);
 }
-
-/* Awaitable: waits until the loop's time is `deadline`, or past it. If
- * canceled here: nothing is lost. */
-static inline async_status async_sleep_until(struct async_loop *loop,
-                                             async_time deadline)
-{
-    const struct async_task *task = loop->current_;
-    unsigned begun =
-        task && !(loop->step_ & ASYNC_STEP_SEEN_) ? task->wait_.kind : 0u;
-    async_status status;
-
-    if (begun == ASYNC_WAIT_YIELD_ ||
-        (begun != ASYNC_WAIT_SLEEP_ && !async_before_(loop->now_, deadline)))
-        return async_yield_now(loop);
-    status = async_wait_go_(loop, ASYNC_WAIT_SLEEP_, NULL);
-    if (status != ASYNC_NEW_)
-        return status;
-    async_deadlines_add_(&loop->deadlines_, &loop->current_->wait_, deadline);
-    return async_pending_(loop);
-}
-
-/* Awaitable: waits for `ms` milliseconds, from the time of this poll. 0 is
- * async_yield_now. If canceled here: nothing is lost. */
-static inline async_status async_sleep_ms(struct async_loop *loop, uint32_t ms)
-{
-    return async_sleep_until(loop, (async_time)(loop->now_ + async_ticks_(ms)));
-}
-
-/* Awaitable: waits until `condition` is true. It is looked at in each poll. If
- * canceled here: nothing is lost. Unlike a plain await_until it can be
- * canceled and timed out. */
-#define async_until(loop, condition) async_until_(loop, (condition) ? 1 : 0)
-
-static inline async_status async_until_(struct async_loop *loop, int condition)
-{
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_UNTIL_, NULL);
-
-    if (status == ASYNC_ECANCELED)
-        return status;
-    if (condition) {
-        async_wait_drop_(loop, loop->current_);
-        return ASYNC_DONE;
-    }
-    if (status == ASYNC_DONE) /* looked at, and not true */
-        loop->current_->wait_.kind = ASYNC_WAIT_UNTIL_;
-    else if (status != ASYNC_NEW_)
-        return status;
-    async_line_join_(&loop->lookers_, &loop->current_->wait_);
-    return async_pending_(loop);
-}
-
-/* Awaitable: waits until the flag is set, and clears it. If canceled here: the
- * flag stays as it is. */
-static inline async_status async_flag_wait(struct async_loop *loop,
-                                           struct async_flag *flag)
-{
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_FLAG_, NULL);
-
-    if (status == ASYNC_ECANCELED)
-        return status;
-    if (async_byte_clear_(&flag->set_)) {
-        async_wait_drop_(loop, loop->current_);
-        return ASYNC_DONE;
-    }
-    if (status == ASYNC_DONE) /* a wake, for something else */
-        loop->current_->wait_.kind = ASYNC_WAIT_FLAG_;
-    else if (status != ASYNC_NEW_)
-        return status;
-    async_line_join_(&loop->lookers_, &loop->current_->wait_);
-    return async_pending_(loop);
-}
-
-/* ---- tasks
- * ---------------------------------------------------------------------------
- */
 
 /* How a task ended: ASYNC_DONE or its error; ASYNC_PENDING before that. */
 static inline async_status async_task_outcome(const struct async_task *task)
@@ -743,9 +586,7 @@ static inline void async_task_end_(struct async_loop *loop,
     if (wait->kind != ASYNC_WAIT_NONE_)
         async_wait_drop_(loop, task);
     wait->flags = ASYNC_IS_ENDED_;
-    wait->status = (int16_t)(status > 0              ? ASYNC_DONE
-                             : status > ASYNC_ASKED_ ? status
-                                                     : ASYNC_EINVAL);
+    wait->status = async_fit_(status);
     loop->alive_--;
 #if ASYNC_TASK_LIST
     if (task->newer_)
@@ -763,81 +604,6 @@ static inline void async_task_end_(struct async_loop *loop,
         async_joiners_go_(loop, line, task);
     if (owner)
         owner->ended(loop, owner, task);
-}
-
-/* ---- calls
- * ----------------------------------------------------------------------------
- * A plain await of a child costs a step through every level above what waits.
- * A call puts its function in the place of the task's own as long as it lasts,
- * so the loop resumes the innermost one at once, however deep it is. */
-
-/* Yours, in the caller's frame; all-zero to start with. */
-struct async_call {
-    struct async_frame async; /* a copy of the called one's: it may yield */
-    int16_t status_;          /* how it ended, until the caller has heard */
-    async_fn *fn_;            /* what is called; NULL: no call */
-    void *frame_;
-    async_fn *up_fn_; /* what the task would step without it */
-    void *up_frame_;
-};
-
-static inline async_status async_call_go_(struct async_loop *loop,
-                                          struct async_call *call)
-{
-    async_status status = call->fn_(loop, call->frame_);
-
-    if (status == ASYNC_PENDING || status == ASYNC_ASKED_) {
-        if (!(loop->step_ & ASYNC_STEP_SEEN_) && call->frame_)
-            call->async = *(struct async_frame *)call->frame_;
-        return status;
-    }
-    loop->current_->fn = call->up_fn_;
-    loop->current_->frame = call->up_frame_;
-    call->fn_ = NULL;
-    return status;
-}
-
-/* A task's function while a call lasts. */
-static inline async_status async_call_step_(struct async_loop *loop,
-                                            void *frame)
-{
-    struct async_call *call = (struct async_call *)frame;
-    async_status status;
-
-    if (loop->current_->wait_.flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_))
-        /* whether it lands each level may have a say in: from the top */
-        return call->up_fn_(loop, call->up_frame_);
-    status = async_call_go_(loop, call);
-    if (call->fn_)
-        return status;
-    call->status_ = (int16_t)status;
-    return call->up_fn_(loop, call->up_frame_);
-}
-
-/* Awaitable: await(async_call(loop, &self->call, fn, &self->child)) is
- * await(fn(loop, &self->child)), but however deep it is nested, resuming it
- * costs the same. For long chains and recursion. What stands beside it in the
- * await is not looked at while it lasts. If canceled here: fn is. */
-static inline async_status async_call(struct async_loop *loop,
-                                      struct async_call *call, async_fn *fn,
-                                      void *frame)
-{
-    struct async_task *task = async_running_(loop);
-    async_status status = call->status_;
-
-    if (status) {
-        call->status_ = 0;
-        return status;
-    }
-    if (!call->fn_) {
-        call->fn_ = fn;
-        call->frame_ = frame;
-        call->up_fn_ = task->fn;
-        call->up_frame_ = task->frame;
-        task->fn = async_call_step_;
-        task->frame = call;
-    }
-    return async_call_go_(loop, call);
 }
 
 #endif /* ASYNC_TASK_H */

@@ -83,7 +83,7 @@ static inline async_time async_ticks_(uint32_t ms)
     return (async_time)ticks;
 }
 
-/* ---- lines ---------------------------------------------------------------- */
+/* ---- lines -------------------------------------------------------------- */
 
 /* A place in a line: the line of a lock, of a task's joiners, of a slot of the
  * timers. In a circle; `next` is NULL for one that is in no line. */
@@ -130,7 +130,7 @@ static inline void async_line_leave_(struct async_wait_ **line,
     wait->next = NULL;
 }
 
-/* ---- deadlines --------------------------------------------------------------
+/* ---- deadlines -------------------------------------------------------------
  * A radix heap in the waits' own memory. Seen from `base`, a deadline belongs
  * to the level of the highest digit in which the two differ, and there to the
  * slot of its own digit. So the first slot that is used, on the lowest level

@@ -98,7 +98,7 @@ static int poll_on(void)
 
 #define assert_forever(ticks) assert_true((ticks) == ASYNC_FOREVER)
 
-/* ---- tasks used all over ------------------------------------------------- */
+/* ---- tasks used all over ------------------------------------------------ */
 
 /* Does what its fields say: waits for `ms` in the body, for `closing_ms` in its
  * clean-up, fails with `error`. */
@@ -153,7 +153,7 @@ static async joiner(struct async_loop *on, void *frame)
     async_end();
 }
 
-/* ---- the ready queue ----------------------------------------------------- */
+/* ---- the ready queue ---------------------------------------------------- */
 
 static void a_zeroed_loop_is_ready_to_use(void **state)
 {
@@ -384,7 +384,7 @@ static void a_task_may_be_any_function_that_returns_a_status(void **state)
     assert_int_equal(async_task_outcome(&tasks[1]), ASYNC_EINVAL);
 }
 
-/* ---- sleep --------------------------------------------------------------- */
+/* ---- sleep -------------------------------------------------------------- */
 
 static void a_sleeping_task_is_not_stepped_until_its_time(void **state)
 {
@@ -682,7 +682,7 @@ an_abandoned_wait_for_a_descriptor_is_not_taken_for_another(void **state)
                  "watch 8 for 1\n");
 }
 
-/* ---- plain conditions ---------------------------------------------------- */
+/* ---- plain conditions --------------------------------------------------- */
 
 struct conditional {
     struct async_frame async;
@@ -802,7 +802,7 @@ static void a_condition_deep_in_a_child_is_looked_at_too(void **state)
     assert_trace("true\n");
 }
 
-/* ---- join ---------------------------------------------------------------- */
+/* ---- join --------------------------------------------------------------- */
 
 static void a_join_waits_for_the_end_and_hands_over_done(void **state)
 {
@@ -1010,7 +1010,7 @@ static void a_task_that_has_ended_may_be_spawned_again(void **state)
                  "b ends\n");
 }
 
-/* ---- timers (the heap itself: test_timers*.c) ---------------------------- */
+/* ---- timers (the heap itself: test_timers*.c) --------------------------- */
 
 static struct async_timer timers[3];
 
@@ -1192,7 +1192,7 @@ static void a_timers_memory_is_free_once_it_has_fired(void **state)
                  "other\n");
 }
 
-/* ---- cancel -------------------------------------------------------------- */
+/* ---- cancel ------------------------------------------------------------- */
 
 static void a_canceled_sleeper_unwinds_and_leaves_no_timer(void **state)
 {
@@ -1767,7 +1767,7 @@ static void a_cancel_is_never_lost_to_a_flag_that_is_set_meanwhile(void **state)
     }
 }
 
-/* ---- errors nobody joins ------------------------------------------------- */
+/* ---- errors nobody joins ------------------------------------------------ */
 
 static void unhandled(struct async_loop *on, struct async_task *task,
                       async_status error)
@@ -1863,7 +1863,7 @@ static void the_unhandled_hook_may_take_the_tasks_storage(void **state)
     trace_clear();
 }
 
-/* ---- flags and wakes ----------------------------------------------------- */
+/* ---- flags and wakes ---------------------------------------------------- */
 
 struct flagged {
     struct async_frame async;
@@ -2055,7 +2055,7 @@ a_wake_after_a_poll_notifies_though_an_earlier_one_still_does(void **state)
                  "notify\n"); /* else the second would sleep through */
 }
 
-/* ---- the host ------------------------------------------------------------ */
+/* ---- the host ----------------------------------------------------------- */
 
 static void attaching_a_host_notifies_it(void **state)
 {
@@ -2319,7 +2319,7 @@ static void a_host_may_report_from_within_watch(void **state)
     assert_trace("r: 1\n");
 }
 
-/* ---- mistakes ------------------------------------------------------------ */
+/* ---- mistakes ----------------------------------------------------------- */
 
 static async polls(struct async_loop *on, void *frame)
 {
@@ -2450,7 +2450,7 @@ static void the_stamp_tells_every_configuration_from_every_other(void **state)
         ASYNC_STAMP_OF(ASYNC_TIME_BITS, ASYNC_RADIX_BITS, ASYNC_TASK_LIST));
 }
 
-/* ---- async_run ----------------------------------------------------------- */
+/* ---- async_run ---------------------------------------------------------- */
 
 static void async_run_runs_to_the_end_and_returns_done(void **state)
 {
@@ -2826,7 +2826,7 @@ static void a_loop_may_be_run_again(void **state)
  * Levels with an odd `left` await the next one plainly, if `mixed`. */
 struct caller {
     struct async_frame async;
-    struct async_call call;
+    struct async_call_frame call;
     struct async_timer timer;
     int left;
     int mixed;
@@ -3050,7 +3050,7 @@ static void a_plain_condition_in_a_called_function_is_looked_at(void **state)
 /* Calls the same function over and over, by one call. */
 struct repeats {
     struct async_frame async;
-    struct async_call call;
+    struct async_call_frame call;
     struct worker worker;
     int i;
 };
@@ -3086,7 +3086,7 @@ static void a_call_may_be_used_again(void **state)
 /* A tree: sums 1 for each of its leaves. */
 struct tree {
     struct async_frame async;
-    struct async_call call;
+    struct async_call_frame call;
     int depth, i;
     long *sum;
 };
@@ -3132,10 +3132,193 @@ static void call_outside(void *call)
 
 static void a_call_outside_a_task_is_caught(void **state)
 {
-    struct async_call call = {.status_ = 0};
+    struct async_call_frame call = {.status_ = 0};
 
     (void)state;
     assert_stops("a wait outside a running task", call_outside, &call);
+}
+
+/* ---- every so often --------------------------------------------------------
+ */
+
+/* Says at what time it ticks. */
+struct periodic {
+    struct async_frame async;
+    struct async_ticker ticker;
+    uint32_t ms;
+    int count, i;
+};
+
+static async periodic(struct async_loop *on, void *frame)
+{
+    struct periodic *self = frame;
+
+    async_begin(self);
+    for (self->i = 0; self->i < self->count; self->i++) {
+        await(async_every(on, &self->ticker, self->ms));
+        trace("tick at %lu", (unsigned long)async_now(on));
+    }
+    async_end();
+}
+
+static void a_ticker_does_not_drift(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 13), 7); /* late, and the next is not */
+    assert_int_equal(async_poll(&loop, 20), 10);
+    (void)async_poll(&loop, 31);
+    assert_trace("tick at 13\ntick at 20\ntick at 31\n");
+    assert_int_equal(self.ticker.missed, 0);
+}
+
+static void
+a_ticker_that_skips_leaves_missed_ticks_out_and_counts_them(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 2};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 47), 3);
+    assert_int_equal(self.ticker.missed, 3);
+    (void)async_poll(&loop, 50);
+    assert_trace("tick at 47\ntick at 50\n");
+}
+
+static void a_tick_that_is_one_period_late_is_missed_once(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 2};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 20), 10);
+    assert_int_equal(self.ticker.missed, 1);
+    (void)async_poll(&loop, 30);
+    assert_trace("tick at 20\ntick at 30\n");
+}
+
+static void a_ticker_that_bursts_makes_up_for_every_tick(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 5, .ticker.late = ASYNC_BURST};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 42), 8);
+    (void)async_poll(&loop, 50);
+    assert_trace("tick at 42\ntick at 42\ntick at 42\ntick at 42\n"
+                 "tick at 50\n");
+    assert_int_equal(self.ticker.missed, 0);
+}
+
+static void a_ticker_that_delays_begins_anew_after_a_late_tick(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3, .ticker.late = ASYNC_DELAY};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 42), 10);
+    assert_int_equal(async_poll(&loop, 55), 7); /* not late by a period */
+    (void)async_poll(&loop, 62);
+    assert_trace("tick at 42\ntick at 55\ntick at 62\n");
+}
+
+static void a_ticker_of_0_ms_ticks_in_every_tick(void **state)
+{
+    struct periodic self = {.ms = 0, .count = 2};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    assert_int_equal(async_poll(&loop, 0), 1);
+    assert_int_equal(async_poll(&loop, 1), 1);
+    (void)async_poll(&loop, 2);
+    assert_trace("tick at 1\ntick at 2\n");
+}
+
+static void a_canceled_ticker_leaves_no_timer(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    async_cancel(&loop, &tasks[0]);
+    assert_forever(async_poll(&loop, 1));
+    assert_trace("");
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_ECANCELED);
+}
+
+/* ---- simulated time --------------------------------------------------------
+ */
+
+static void a_simulation_jumps_from_deadline_to_deadline(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    assert_int_equal(async_simulate(&loop, 5, 1000), 35);
+    assert_trace("tick at 15\ntick at 25\ntick at 35\n");
+    assert_int_equal(async_alive(&loop), 0);
+}
+
+static void a_simulation_ends_when_its_time_is_over(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 1000};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    assert_int_equal(async_simulate(&loop, 0, 25), 25);
+    assert_trace("tick at 10\ntick at 20\n");
+    assert_int_equal(async_simulate(&loop, 25, 5), 30); /* due at its end */
+    assert_trace("tick at 30\n");
+}
+
+static void a_simulation_does_what_can_be_done_at_once(void **state)
+{
+    struct turns self = {.name = "turn", .turns = 2, .of_the_loop = 1};
+
+    (void)state;
+    spawn(0, turns, &self);
+    assert_int_equal(async_simulate(&loop, 7, 0), 7);
+    assert_trace("turn\nturn\n");
+    assert_int_equal(async_alive(&loop), 0);
+}
+
+struct day {
+    struct async_frame async;
+    struct async_ticker ticker;
+    unsigned long ticks;
+};
+
+static async day(struct async_loop *on, void *frame)
+{
+    struct day *self = frame;
+
+    async_begin(self);
+    for (;;) {
+        await(async_every(on, &self->ticker, 100));
+        self->ticks++;
+    }
+    async_end();
+}
+
+static void a_day_passes_in_no_time(void **state)
+{
+    enum { DAY = 24 * 3600 * 1000 };
+    struct day self = {.ticks = 0};
+
+    (void)state;
+    spawn(0, day, &self);
+    assert_int_equal(async_simulate(&loop, 0, DAY), DAY);
+    assert_int_equal(self.ticks, DAY / 100);
+    assert_int_equal(self.ticker.missed, 0);
 }
 
 int main(void)
@@ -3297,6 +3480,17 @@ int main(void)
         loop_claim(a_call_may_be_used_again),
         loop_claim(calls_recurse),
         loop_claim(a_call_outside_a_task_is_caught),
+        loop_claim(a_ticker_does_not_drift),
+        loop_claim(a_ticker_that_skips_leaves_missed_ticks_out_and_counts_them),
+        loop_claim(a_tick_that_is_one_period_late_is_missed_once),
+        loop_claim(a_ticker_that_bursts_makes_up_for_every_tick),
+        loop_claim(a_ticker_that_delays_begins_anew_after_a_late_tick),
+        loop_claim(a_ticker_of_0_ms_ticks_in_every_tick),
+        loop_claim(a_canceled_ticker_leaves_no_timer),
+        loop_claim(a_simulation_jumps_from_deadline_to_deadline),
+        loop_claim(a_simulation_ends_when_its_time_is_over),
+        loop_claim(a_simulation_does_what_can_be_done_at_once),
+        loop_claim(a_day_passes_in_no_time),
     };
 
     return cmocka_run_group_tests_name("async_loop.h", tests, NULL, NULL);

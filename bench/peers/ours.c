@@ -39,7 +39,7 @@ struct level {
     int depth; /* levels below this one */
     int plain; /* awaited without async_call */
     long i, count;
-    struct async_call call;
+    struct async_call_frame call;
 };
 
 static async level(struct async_loop *loop, void *frame)
