@@ -60,6 +60,8 @@
  *                         C++ and SDCC. The long names are always there.
  *     ASYNC_USE_LABELS    Resume by label addresses (gcc, clang) instead of a
  *                         switch. The frame keeps its 4 bytes.
+ *     ASYNC_DEBUG         A state is the line it stands for: async_debug.h. At
+ *                         most 4 awaits on a line, and 16382 lines a file.
  *     ASYNC_ASSERT(c, m)  Called with a condition and a sentence. Default: the
  *                         C library's assert where there is an operating
  *                         system, else a trap. NDEBUG turns it off.
@@ -326,10 +328,16 @@ static inline int async_enter_finally_(struct async_frame *frame, int rc)
 
 /* ---- resume points ---------------------------------------------------------
  * ASYNC_POINT_(n, line) is where a suspended function goes on, and
- * ASYNC_HERE_(n) the number that is stored for it. The enumerator puts the
- * line into the debug information, so a debugger can show where a state is. */
+ * ASYNC_HERE_(n, line) the number that is stored for it. The enumerator puts
+ * the line into the debug information, so a debugger can show where a state is.
+ * With ASYNC_DEBUG the number itself tells the line, for async_debug.h. */
 
-#define ASYNC_NUMBER_(n) ((n)-async_base_)
+#if defined(ASYNC_DEBUG) && !defined(ASYNC_USE_LABELS)
+#define ASYNC_NUMBER_(n, line)                                                 \
+    ((line)*4 + (n) % 4 + 0 * (int)sizeof(char[(line) < 0x3FFF ? 1 : -1]))
+#else
+#define ASYNC_NUMBER_(n, line) ((n)-async_base_)
+#endif
 #define ASYNC_NAME_(n, line) async_state_##n##_is_line_##line##_
 
 #ifdef ASYNC_USE_LABELS
@@ -350,9 +358,9 @@ static inline int async_enter_finally_(struct async_frame *frame, int rc)
         _Pragma("GCC diagnostic pop")                                          \
     }
 #define ASYNC_POINT_(n, line)                                                  \
-    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n) };                          \
+    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n, line) };                    \
     ASYNC_LABEL_(n) :
-#define ASYNC_HERE_(n)                                                         \
+#define ASYNC_HERE_(n, line)                                                   \
     async_distance_(ASYNC_ADDRESS_(ASYNC_LABEL_(n)) - async_anchor_)
 
 static inline unsigned async_distance_(long distance)
@@ -371,12 +379,12 @@ static inline unsigned async_distance_(long distance)
 /* The check asks whether it was this function's own switch that jumped here. It
  * is optimized away where no other one can have. */
 #define ASYNC_POINT_(n, line)                                                  \
-    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n) };                          \
+    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n, line) };                    \
     case ASYNC_NAME_(n, line):                                                 \
     ASYNC_CHECK_(async_at_ == ASYNC_NAME_(n, line),                            \
                  "an await inside a switch: that switch jumped into it; use "  \
                  "ASYNC_USE_LABELS, or if and else")
-#define ASYNC_HERE_(n) ASYNC_NUMBER_(n)
+#define ASYNC_HERE_(n, line) ASYNC_NUMBER_(n, line)
 
 #endif
 
@@ -395,7 +403,7 @@ static inline unsigned async_distance_(long distance)
         }                                                                      \
         async_rc_ = (x);                                                       \
         if (async_rc_ <= 0) {                                                  \
-            async_at_ = ASYNC_HERE_(n);                                        \
+            async_at_ = ASYNC_HERE_(n, line);                                  \
             goto async_suspend_;                                               \
         }                                                                      \
     } while (0)
@@ -414,7 +422,7 @@ static inline unsigned async_distance_(long distance)
         }                                                                      \
         async_rc_ = (x);                                                       \
         if (async_rc_ == ASYNC_PENDING || async_rc_ == ASYNC_ASKED_) {         \
-            async_at_ = ASYNC_HERE_(n);                                        \
+            async_at_ = ASYNC_HERE_(n, line);                                  \
             goto async_suspend_;                                               \
         }                                                                      \
         (status) = async_rc_;                                                  \
@@ -428,7 +436,7 @@ static inline unsigned async_distance_(long distance)
         if (async_frame_->status_ == 0)                                        \
             async_frame_->status_ = ASYNC_YIELDED_;                            \
         async_rc_ = ASYNC_PENDING;                                             \
-        async_at_ = ASYNC_HERE_(n);                                            \
+        async_at_ = ASYNC_HERE_(n, line);                                      \
         goto async_suspend_;                                                   \
         ASYNC_POINT_(n, line);                                                 \
         if (async_yielded(async_frame_))                                       \
@@ -488,7 +496,7 @@ static inline int async_next_(int status, const struct async_frame *frame)
         } else if (async_rc_ = (step), !async_yielded(&(generator)->async)) {  \
             if (async_rc_ > 0)                                                 \
                 break;                                                         \
-            async_at_ = ASYNC_HERE_(n);                                        \
+            async_at_ = ASYNC_HERE_(n, line);                                  \
             goto async_suspend_;                                               \
         } else
 

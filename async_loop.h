@@ -152,6 +152,7 @@ static inline void async_stepped_(struct async_loop *loop,
         async_ready_leave_(loop, task);
         loop->current_ = NULL;
         async_task_end_(loop, task, status);
+        ASYNC_TELL_(loop, task, ASYNC_ON_END);
         return;
     }
     if (!(loop->step_ & ASYNC_STEP_SEEN_)) {
@@ -177,7 +178,9 @@ static inline void async_step_(struct async_loop *loop, struct async_task *task)
 
     loop->current_ = task;
     loop->step_ = 0;
+    ASYNC_TELL_(loop, task, ASYNC_ON_STEP);
     status = task->fn(loop, task->frame);
+    ASYNC_TELL_(loop, task, ASYNC_ON_STEPPED);
     if (status == ASYNC_PENDING &&
         (loop->step_ == (ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_) ||
          (loop->step_ == 0 && task->wait_.kind == ASYNC_WAIT_NONE_ &&
@@ -261,6 +264,20 @@ static inline async_time async_next_poll_(struct async_loop *loop)
     return ticks;
 }
 
+/* True if tasks live and nothing that the loop knows of will wake them: each
+ * waits for another one, for a lock or an end, and no timer, job, descriptor,
+ * flag or condition is waited for. Only a spawn, a cancel or a release from
+ * outside could help. */
+static inline int async_stuck(struct async_loop *loop)
+{
+#if ASYNC_HOSTED_
+    if (loop->coming_)
+        return 0;
+#endif
+    return loop->alive_ && !loop->lookers_ && !loop->deadlines_.due &&
+           async_next_poll_(loop) == ASYNC_FOREVER;
+}
+
 /* Runs everything that is ready at `now`, in the order it became ready. Never
  * blocks. Returns the ticks until it must be called again: 0 at once,
  * ASYNC_FOREVER only after a wake. The answer holds until the loop is changed
@@ -294,8 +311,10 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
     async_expire_(loop);
     last = loop->ready_;
     while (last) {
-        struct async_task *task = loop->ready_->next_;
+        struct async_task *task;
 
+        ASYNC_TELL_(loop, NULL, ASYNC_ON_CHOICE);
+        task = loop->ready_->next_;
         async_step_(loop, task);
         steps++;
         if (task == last)
@@ -444,19 +463,28 @@ static inline int async_run_open_(struct async_run_ *run)
     return 0;
 }
 
+static inline async_status async_gives_up_(struct async_loop *loop, void *frame)
+{
+    (void)loop;
+    (void)frame;
+    return ASYNC_EDEADLK;
+}
+
 /* Runs fn(loop, frame), and everything else that is spawned on the loop, to the
  * end, on the monotonic clock; sleeps while there is nothing to do. `fn` may
  * be NULL: runs what was spawned before. Returns ASYNC_DONE; or the error of
  * fn; or, with no loop->unhandled to take it, the first error of a task that
  * nobody joined. ASYNC_EBUSY: this loop is running, or has a host that runs
- * it. A negated errno: there was no pipe to be woken through; nothing ran.
- * Other threads may wake the loop until this returns, and no longer. */
+ * it. ASYNC_EDEADLK: nothing could wake the tasks any more; fn was canceled
+ * and has ended, others may live. A negated errno: there was no pipe to be
+ * woken through; nothing ran. Other threads may wake the loop until this
+ * returns, and no longer. */
 static inline async_status async_run(struct async_loop *loop, async_fn *fn,
                                      void *frame)
 {
     struct async_run_ run;
     struct async_task task;
-    async_status status, error;
+    async_status status, error, stuck = 0;
 
     async_check_loop_(loop);
     if (loop->running_ || loop->polling_ || loop->host_)
@@ -475,6 +503,16 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
 
         if (!loop->alive_)
             break;
+        if (ticks == ASYNC_FOREVER && async_stuck(loop)) {
+            ASYNC_TELL_(loop, NULL, ASYNC_ON_STUCK);
+            if (stuck) /* though it was canceled: in its clean-up too */
+                task.fn = async_gives_up_;
+            stuck = ASYNC_EDEADLK;
+            if (!fn || async_task_outcome(&task) != ASYNC_PENDING)
+                break;
+            async_cancel(loop, &task);
+            continue;
+        }
         if (ticks || run.count > 1)
             async_run_wait_(loop, &run, ticks);
     }
@@ -489,7 +527,7 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
     while ((error = async_unjoined(loop)) != 0)
         if (status > 0 && !loop->unhandled)
             status = error;
-    return status;
+    return stuck ? stuck : status;
 }
 
 #endif /* ASYNC_HAVE_RUN_ */

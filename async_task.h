@@ -10,6 +10,8 @@
  *
  *     ASYNC_TASK_LIST    1: every live task is on its loop's list. Default 1
  *                        on hosts, 0 elsewhere.
+ *     ASYNC_DEBUG        Defined: what async_debug.h needs is there. Where it
+ *                        is not, it costs nothing. Files may differ.
  */
 #ifndef ASYNC_TASK_H
 #define ASYNC_TASK_H
@@ -105,6 +107,29 @@ struct async_host {
     void *arg;
 };
 
+/* What watches a loop: its first member, of a type of its own. */
+struct async_probe {
+    void (*tell)(struct async_probe *probe, struct async_loop *loop,
+                 struct async_task *task, int what);
+};
+
+enum { /* what it is told, and of which task */
+       ASYNC_ON_SPAWN,   /* the new one */
+       ASYNC_ON_CHOICE,  /* none: the first that is ready will be stepped */
+       ASYNC_ON_STEP,    /* it begins a step */
+       ASYNC_ON_STEPPED, /* it has ended it */
+       ASYNC_ON_END,     /* it has ended, and may be gone */
+       ASYNC_ON_STUCK    /* none: nothing can wake those that live */
+};
+
+#ifdef ASYNC_DEBUG
+#define ASYNC_TELL_(loop, task, what)                                          \
+    ((loop)->probe ? (loop)->probe->tell((loop)->probe, loop, task, what)      \
+                   : (void)0)
+#else
+#define ASYNC_TELL_(loop, task, what) ((void)0)
+#endif
+
 /* The loop. Yours; all-zero is ready to use. */
 struct async_loop {
     /* written from any context */
@@ -123,6 +148,10 @@ struct async_loop {
     void (*unhandled)(struct async_loop *loop, struct async_task *task,
                       async_status error);
 
+    /* Told of what the loop does where ASYNC_DEBUG is defined; see
+     * async_debug.h. */
+    struct async_probe *probe;
+
     uint8_t polling_;
     uint8_t running_;
     uint8_t step_; /* of the running task: ASYNC_STEP_... */
@@ -133,6 +162,7 @@ struct async_loop {
     struct async_wait_ *lookers_;  /* flags and plain conditions */
 #if ASYNC_HOSTED_
     struct async_wait_ *fds_[ASYNC_FD_LINES_]; /* by number */
+    size_t coming_; /* how many waits others will end: jobs, descriptors */
 #endif
 #if ASYNC_TASK_LIST
     struct async_task *newest_;
@@ -335,6 +365,7 @@ ASYNC_COLD_ void async_wait_drop_(struct async_loop *loop,
 #if ASYNC_HOSTED_
     case ASYNC_WAIT_FD_:
         async_line_leave_(async_fd_line_(loop, wait->on.fd / 4), wait);
+        loop->coming_--;
         (void)async_watch_(loop, wait->on.fd / 4);
         break;
 #endif
@@ -496,6 +527,7 @@ static inline int async_spawn(struct async_loop *loop, struct async_task *task,
         loop->newest_->newer_ = task;
     loop->newest_ = task;
 #endif
+    ASYNC_TELL_(loop, task, ASYNC_ON_SPAWN);
     async_ready_task_(loop, task);
     return 0;
 }

@@ -284,6 +284,7 @@ static inline void async_take_posted_(struct async_loop *loop)
     }
     for (job = first; job; job = next) {
         next = job->next_;
+        loop->coming_--;
         (void)async_line_wake_(loop, &job->line_, ASYNC_DONE);
         async_executor_promise_(loop, job->executor_);
     }
@@ -548,6 +549,8 @@ static inline async_status async_offload_begin_(struct async_loop *loop,
         async_executor_promise_(loop, executor);
     if (status < 0)
         return status;
+    if (status)
+        loop->coming_++;
     job->is_ = status ? ASYNC_JOB_IS_SUBMITTED_ : ASYNC_JOB_IS_OUTSIDE_;
     return async_line_wait_(loop, status ? &job->line_ : &executor->outside_);
 }
@@ -594,6 +597,7 @@ static inline async_status async_offload(struct async_loop *loop,
                                                         : ASYNC_DONE;
         } else if (status == ASYNC_ECANCELED) {
             if (async_withdraw_(executor, job)) {
+                loop->coming_--;
                 async_executor_promise_(loop, executor);
                 break;
             }

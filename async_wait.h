@@ -241,9 +241,11 @@ static inline async_status async_fd_wait_(struct async_loop *loop, int fd,
     wait = &task->wait_;
     wait->on.fd = fd * 4 + events;
     async_line_join_(async_fd_line_(loop, fd), wait);
+    loop->coming_++;
     status = async_watch_(loop, fd);
     if (status < 0) {
         async_line_leave_(async_fd_line_(loop, fd), wait);
+        loop->coming_--;
         wait->kind = ASYNC_WAIT_NONE_;
         return status;
     }
@@ -278,6 +280,7 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
         if (wait->on.fd / 4 == fd && wait->on.fd & events) {
             async_line_leave_(line, wait);
             async_wait_over_(loop, wait, ASYNC_DONE);
+            loop->coming_--;
         }
         wait = next;
     }

@@ -119,7 +119,7 @@ struct pt {
                 break;                                                         \
         }                                                                      \
         async_rc_ = PT_YIELDED;                                                \
-        async_at_ = ASYNC_HERE_(n);                                            \
+        async_at_ = ASYNC_HERE_(n, line);                                      \
         goto async_suspend_;                                                   \
     } while (0)
 
