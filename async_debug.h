@@ -208,7 +208,7 @@ static inline int async_check_line_(const struct async_wait_ *first,
 /* Looks at everything that the loop has linked together. NULL: it is as it
  * should be; else a sentence that tells what is not. For tests: it takes time
  * in proportion to all there is. Not from within async_poll. */
-static inline const char *async_loop_check(const struct async_loop *loop)
+static inline const char *async_loop_check(struct async_loop *loop)
 {
     const struct async_task *task, *newer = NULL;
     size_t count = 0, ready = 0;
@@ -253,7 +253,7 @@ static inline const char *async_loop_check(const struct async_loop *loop)
                 return "the line of those who wait for descriptors is broken";
     }
 #endif
-    if (0 && loop)
+    if (!async_deadlines_check_(&loop->deadlines_))
         return "the timers are broken: a running timer or a sleeping task was "
                "overwritten, or given back";
     return NULL;
