@@ -216,7 +216,10 @@ static inline void async_deadlines_put_(struct async_deadlines_ *deadlines,
                                         struct async_wait_ *wait)
 {
     unsigned i = async_slot_(deadlines, wait->on.deadline);
-    struct async_wait_ **slot = &deadlines->slots[i], *first = *slot;
+    struct async_wait_ **slot = &deadlines->slots[i];
+#if ASYNC_RADIX_BITS > 1
+    struct async_wait_ *first = *slot;
+#endif
 
     async_line_join_(slot, wait);
 #if ASYNC_RADIX_BITS > 1
