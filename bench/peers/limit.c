@@ -19,10 +19,12 @@
  * timers     a flat wheel of 1 ms slots, linked, the next slots fetched ahead;
  *            timers-heap: a 4-ary array heap with back pointers. The better of
  *            the two is the limit.
- * offload1   one job, one mutex and two condition variables
+ * offload1   one job, and a futex there and back, so Linux only
  * offload    lists of jobs, moved in batches of 64
  * skynet     last-in first-out, frames from a free list
  */
+#define _GNU_SOURCE /* syscall */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -30,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -828,29 +831,6 @@ static struct {
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
 
-static void *worker1(void *arg)
-{
-    struct job *job;
-
-    (void)arg;
-    pthread_mutex_lock(&pool.lock);
-    for (;;) {
-        while (!pool.queued && !pool.closed)
-            pthread_cond_wait(&pool.work, &pool.lock);
-        job = pool.queued;
-        if (!job)
-            break;
-        pool.queued = NULL;
-        pthread_mutex_unlock(&pool.lock);
-        job->fn(job);
-        pthread_mutex_lock(&pool.lock);
-        pool.finished = job;
-        pthread_cond_signal(&pool.done);
-    }
-    pthread_mutex_unlock(&pool.lock);
-    return NULL;
-}
-
 static void pool_close(void)
 {
     pthread_mutex_lock(&pool.lock);
@@ -859,24 +839,55 @@ static void pool_close(void)
     pthread_mutex_unlock(&pool.lock);
 }
 
+/* Who waits for a word to change sleeps in the kernel. */
+static void wait_for(atomic_int *word, int value)
+{
+    int now;
+
+    while ((now = *word) != value)
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
+}
+
+static void tell(atomic_int *word, int value)
+{
+    *word = value;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static struct {
+    struct job *job; /* NULL: it is over */
+    atomic_int queued, finished;
+} hand_off;
+
+static void *worker1(void *arg)
+{
+    int turn;
+
+    (void)arg;
+    for (turn = 1;; turn++) {
+        wait_for(&hand_off.queued, turn);
+        if (!hand_off.job)
+            return NULL;
+        hand_off.job->fn(hand_off.job);
+        tell(&hand_off.finished, turn);
+    }
+}
+
 static void offload1(long count)
 {
     struct job job = {.fn = nothing};
     pthread_t thread;
-    long i;
+    int turn;
 
-    pool.closed = 0;
+    hand_off.job = &job;
+    hand_off.queued = hand_off.finished = 0;
     must(pthread_create(&thread, NULL, worker1, NULL) == 0, "no thread");
-    for (i = 0; i < count; i++) {
-        pthread_mutex_lock(&pool.lock);
-        pool.queued = &job;
-        pthread_cond_signal(&pool.work);
-        while (!pool.finished)
-            pthread_cond_wait(&pool.done, &pool.lock);
-        pool.finished = NULL;
-        pthread_mutex_unlock(&pool.lock);
+    for (turn = 1; turn <= count; turn++) {
+        tell(&hand_off.queued, turn);
+        wait_for(&hand_off.finished, turn);
     }
-    pool_close();
+    hand_off.job = NULL;
+    tell(&hand_off.queued, turn);
     pthread_join(thread, NULL);
     must(job.done == count, "jobs are missing");
 }
