@@ -68,7 +68,7 @@ template <typename T> using awaitable = asio::awaitable<T, executor>;
 constexpr asio::use_awaitable_t<executor> use_awaitable;
 
 constexpr int in_flight = 1000, range = 10000;
-constexpr long points = 2000000;
+constexpr long points = 10000000;
 
 double clock_ns(clockid_t id)
 {

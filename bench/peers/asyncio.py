@@ -12,7 +12,7 @@ queues of capacity 1, there and back, COUNT messages in all. offload1:
 run_in_executor on a ThreadPoolExecutor of one; offload: of two, 1000 coroutines
 that each await one job after the other. pi: the same in threads, which the
 interpreter's lock lets run one at a time; a part has 20,000 points here, not
-2,000,000. skynet: warmed up by a tenth only, as all of it takes so long. echo: a
+10,000,000. skynet: warmed up by a tenth only, as all of it takes so long. echo: a
 Protocol, which is faster than streams.
 
     asyncio WORKLOAD COUNT, or: asyncio echo PORT

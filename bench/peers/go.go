@@ -389,7 +389,7 @@ func offload(jobs chan<- job, count int) {
 func piPart(part int) int {
 	x := uint64(part) + 1 // xorshift64*
 	inside := 0
-	for i := 0; i < 2000000; i++ {
+	for i := 0; i < 10000000; i++ {
 		x ^= x >> 12
 		x ^= x << 25
 		x ^= x >> 27
@@ -424,7 +424,7 @@ func pi(parts int) {
 	workers := watch.wallNs()
 
 	check("points inside", inside, sequence)
-	if math.Abs(float64(inside)*4/(float64(parts)*2e6)-math.Pi) > 0.01 {
+	if math.Abs(float64(inside)*4/(float64(parts)*1e7)-math.Pi) > 0.01 {
 		fmt.Fprintln(os.Stderr, "go: that is not pi")
 		os.Exit(1)
 	}

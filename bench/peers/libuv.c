@@ -34,7 +34,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { IN_FLIGHT = 1000, POINTS = 2000000, RANGE = 10000, NO_SENSE = 77 };
+enum { IN_FLIGHT = 1000, POINTS = 10000000, RANGE = 10000, NO_SENSE = 77 };
 
 static uv_loop_t *loop;
 

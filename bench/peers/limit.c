@@ -988,7 +988,7 @@ static void offload(long count)
 
 /* ---- pi ------------------------------------------------------------------ */
 
-enum { POINTS = 2000000 };
+enum { POINTS = 10000000 };
 
 static long hits_of(int part)
 {

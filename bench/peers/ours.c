@@ -14,7 +14,8 @@
  * spawn      the child's task and frame are members of the parent's frame
  * call       the child is kept out of line, as in each program; inline-call:
  *            the compiler may put it in line
- * sleep      joined one by one
+ * sleep      joined one by one. The loop's clock counts milliseconds: a sleep may
+ *            seem to end up to 1 ms early
  * pingpong, stream   there is no queue yet: two semaphores and a ring
  * skynet     all ten children of a node at once, so all leaves are alive
  *            together; skynet-lean: the same, one child at a time a node
@@ -443,7 +444,7 @@ static void sleep_(long count)
 
     must(async_run(&loop, bedroom, &frame) == ASYNC_DONE && frame.i == count,
          "a sleeper failed");
-    must(frame.watch.wall >= 1, "slept for less than a second");
+    must(frame.watch.wall >= 0.998, "slept for less than a second");
     free(frame.tasks);
     free(frame.sleepers);
     printf("memory %.1f B\nbeyond %.1f ms\ncpu %.1f ms\n",
@@ -604,7 +605,7 @@ static void offload(long count)
 
 /* ---- pi ------------------------------------------------------------------ */
 
-enum { POINTS = 2000000 };
+enum { POINTS = 10000000 };
 
 static long hits_of(int part)
 {

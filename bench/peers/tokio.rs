@@ -474,7 +474,7 @@ async fn offload(count: usize) {
 fn pi_part(part: u64) -> u64 {
     let mut x = part + 1;
     let mut inside = 0;
-    for _ in 0..2_000_000 {
+    for _ in 0..10_000_000 {
         x ^= x >> 12;
         x ^= x << 25;
         x ^= x >> 27;
@@ -503,7 +503,7 @@ async fn pi(parts: usize) {
     let workers = watch.wall_ns();
 
     check("points inside", inside, sequence);
-    let pi = inside as f64 * 4.0 / (parts as f64 * 2e6);
+    let pi = inside as f64 * 4.0 / (parts as f64 * 1e7);
     check("pi is near", (pi - std::f64::consts::PI).abs() < 0.01, true);
     println!("speedup {:.3} x", alone / workers);
 }
