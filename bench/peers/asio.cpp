@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * A task is a coroutine of type awaitable<> started by co_spawn; a yield is
- * co_await post(); gather, offload and the queues are composed operations, since
- * this Boost has none of them (its channels came later). The callee of call is
- * kept out of line, as in each program.
+ * co_await post(); gather, offload and the queues are composed operations,
+ * since this Boost has none of them (its channels came later). The callee of
+ * call is kept out of line, as in each program.
  *
  * Timers are callbacks on a waitable timer whose clock is a variable, moved on
  * by 1 ms before each io_context::poll(): Asio's own way to virtual time. It
@@ -16,7 +16,8 @@
  * io_context's own executor type instead of any_io_executor; one thread, so no
  * locking (BOOST_ASIO_CONCURRENCY_HINT_UNSAFE), except beside the pool of two
  * threads, where the hint is 1; one work guard holds the loop open, not one a
- * job; offload1's pool has one thread; echo uses TCP_NODELAY and error codes instead of exceptions.
+ * job; offload1's pool has one thread; echo uses TCP_NODELAY and error codes
+ * instead of exceptions.
  *
  *     build: g++ -std=c++20 -fcoroutines -O3 -DNDEBUG bench/peers/asio.cpp -o $OUT -pthread
  *     packages: libboost-dev

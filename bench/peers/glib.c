@@ -217,8 +217,8 @@ int main(int argc, char **argv)
         return 2;
     }
     results = g_async_queue_new();
-    pool = g_thread_pool_new(run_job, NULL, strcmp(workload, "offload1") ? 2 : 1,
-                             TRUE, NULL);
+    pool = g_thread_pool_new(run_job, NULL,
+                             strcmp(workload, "offload1") ? 2 : 1, TRUE, NULL);
     check(pool != NULL, "pool");
     if (!strcmp(workload, "offload1"))
         offload(offload_one_by_one, count);

@@ -7,7 +7,8 @@
  * A yield of one task is ev_feed_event from its own callback, the fastest way.
  * libev calls fed events last in, first out, so that 1000 tasks which feed
  * themselves would not take turns: there a yield is an ev_idle that stays
- * active, which libev calls once a turn of the loop, and so is a child of gather.
+ * active, which libev calls once a turn of the loop, and so is a child of
+ * gather.
  *
  * Timers run on virtual time through libev's public functions alone: this
  * program defines clock_gettime, which libev calls, and moves that clock on by
@@ -15,9 +16,9 @@
  * Deadlines are asked half a millisecond early: libev counts in doubles.
  *
  * Fastest sane settings: the epoll back end (poll and select serve no workload
- * better, and io_uring takes half as long again), no environment, no signal mask;
- * watchers in one array of the caller's; echo reads and writes from the same
- * callback, waits for EV_WRITE only when a write was short, TCP_NODELAY.
+ * better, and io_uring takes half as long again), no environment, no signal
+ * mask; watchers in one array of the caller's; echo reads and writes from the
+ * same callback, waits for EV_WRITE only when a write was short, TCP_NODELAY.
  *
  *     build: cc -O2 -DNDEBUG -fno-strict-aliasing bench/peers/libev.c -o $OUT -lev -ldl
  *     packages: libev-dev

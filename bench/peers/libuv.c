@@ -11,8 +11,8 @@
  * Timers run on virtual time through libuv's public functions alone: this
  * program defines clock_gettime, which libuv calls, and moves that clock on by
  * 1 ms before each turn of the loop. Everywhere else the clock is the real one,
- * of which libuv looks at whole milliseconds: a sleep may seem to end up to 1 ms
- * early.
+ * of which libuv looks at whole milliseconds: a sleep may seem to end up to
+ * 1 ms early.
  *
  * Fastest sane settings: handles in one array of the caller's; requests queued
  * again by their own callbacks; UV_THREADPOOL_SIZE 1 for offload1, else 2; echo

@@ -14,8 +14,8 @@
  * spawn      the child's task and frame are members of the parent's frame
  * call       the child is kept out of line, as in each program; inline-call:
  *            the compiler may put it in line
- * sleep      joined one by one. The loop's clock counts milliseconds: a sleep may
- *            seem to end up to 1 ms early
+ * sleep      joined one by one. The loop's clock counts milliseconds: a sleep
+ *            may seem to end up to 1 ms early
  * pingpong, stream   there is no queue yet: two semaphores and a ring
  * skynet     all ten children of a node at once, so all leaves are alive
  *            together; skynet-lean: the same, one child at a time a node
