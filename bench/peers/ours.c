@@ -665,7 +665,7 @@ struct queue {
 };
 
 /* Awaitable: waits for a place, and puts the value there. */
-static async_status put(struct async_loop *loop, struct queue *queue, int value)
+static inline async_status put(struct async_loop *loop, struct queue *queue, int value)
 {
     async_status status = async_acquire(loop, &queue->places);
 
@@ -677,7 +677,7 @@ static async_status put(struct async_loop *loop, struct queue *queue, int value)
 }
 
 /* Awaitable: waits for a value, and takes it. */
-static async_status take(struct async_loop *loop, struct queue *queue,
+static inline async_status take(struct async_loop *loop, struct queue *queue,
                          int *value)
 {
     async_status status = async_acquire(loop, &queue->items);
