@@ -550,6 +550,17 @@ static inline async_status async_line_wait_(struct async_loop *loop,
     return async_pending_(loop);
 }
 
+static inline async_status async_yield_begin_(struct async_loop *loop)
+{
+    struct async_task *task = loop->current_;
+
+    if (task && task->wait_.kind == ASYNC_WAIT_YIELD_ && !loop->seen_)
+        return async_pending_(loop); /* a cancel lands */
+    (void)async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
+    async_ready_task_(loop, task);
+    return async_pending_(loop);
+}
+
 /* Awaitable: lets everything else that is ready run first. If canceled here:
  * nothing is lost. (A plain async_yield() does so too in the body of a task's
  * own function; in one that it awaits it looks like a plain condition, and
@@ -558,15 +569,12 @@ static inline async_status async_yield_now(struct async_loop *loop)
 {
     struct async_task *task = loop->current_;
 
-    if (task && task->wait_.kind == ASYNC_WAIT_YIELD_ && !loop->seen_) {
-        if (loop->landing_)
-            return async_pending_(loop);
+    if (task && task->wait_.kind == ASYNC_WAIT_YIELD_ && !loop->seen_ &&
+        !loop->landing_) {
         task->wait_.kind = ASYNC_WAIT_NONE_;
         return ASYNC_DONE;
     }
-    (void)async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
-    async_ready_task_(loop, task);
-    return async_pending_(loop);
+    return async_yield_begin_(loop);
 }
 
 /* Awaitable: waits until the loop's time is `deadline`, or past it. If
