@@ -39,11 +39,12 @@
  *
  * Rules
  * 1. What must survive an await or a yield lives in the frame; a local variable
- *    does not. Compilers catch most slips: clang -Wconditional-uninitialized
- *    scalars; gcc -Wall with -O1 or more most locals, but not constants and
- *    loop counters; gcc -Wjump-misses-init locals with an initializer, which
- *    C++ refuses outright. With ASYNC_USE_LABELS the last two see nothing in
- *    gcc. Nobody catches a local set before async_begin, or a parameter.
+ *    does not. Compilers catch most slips: clang -Wall
+ *    -Wconditional-uninitialized scalars; gcc -Wall with -O1 or more most
+ *    locals, but not constants and loop counters; gcc -Wjump-misses-init
+ *    locals with an initializer, which C++ refuses outright. With
+ *    ASYNC_USE_LABELS the last two see nothing in gcc. Nobody catches a local
+ *    set before async_begin, or a parameter.
  * 2. await(x) evaluates x again each time the function is resumed, so x has no
  *    side effects of its own.
  * 3. An await inside a switch of yours needs ASYNC_USE_LABELS; without it the
@@ -93,10 +94,20 @@
 #define ASYNC_COLD_ static inline
 #endif
 
+/* To stop: a trap is smaller than a call, but AVR has none. */
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__AVR__)
+#define ASYNC_STOPPING_ static inline
 #define ASYNC_TRAP_() __builtin_trap()
 #else
+#define ASYNC_STOPPING_ ASYNC_COLD_
 #define ASYNC_TRAP_() ((void)0)
+#endif
+
+/* A label that says: hardly ever here. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define ASYNC_RARELY_(label) label : __attribute__((cold, unused));
+#else
+#define ASYNC_RARELY_(label)
 #endif
 
 #ifdef __cplusplus
@@ -134,8 +145,8 @@
 
 /* ---- when the program is wrong ------------------------------------------ */
 
-/* Stops for good. A debugger finds the sentence one frame up. */
-ASYNC_COLD_ void async_stop_(void)
+/* Stops for good. A debugger finds the sentence there, or one frame up. */
+ASYNC_STOPPING_ void async_stop_(void)
 {
     for (;;)
         ASYNC_TRAP_();
@@ -236,8 +247,8 @@ struct async_frame {
 };
 
 #define ASYNC_AT_START_ 0u
-#define ASYNC_AT_FINALLY_ 1u /* awaits count from 2 */
-#define ASYNC_AT_END_ 0xFFFFu
+#define ASYNC_AT_END_ 1u /* awaits count from 2 */
+#define ASYNC_AT_FINALLY_ 0xFFFFu
 
 /* How a function has ended: ASYNC_DONE or its error; ASYNC_PENDING before. */
 static inline async_status async_outcome(const struct async_frame *frame)
@@ -265,10 +276,12 @@ static inline int async_yielded(const struct async_frame *frame)
         ASYNC_ANCHOR_                                                          \
         async_frame_ = &(self)->async;                                         \
         async_at_ = async_frame_->state_;                                      \
-    async_dispatch_:                                                           \
         ASYNC_RESUME_                                                          \
+    async_dispatch_:                                                           \
         switch (async_at_) {                                                   \
-        case ASYNC_AT_START_: {
+        case ASYNC_AT_START_: {                                                \
+            enum { async_has_finally_ = 0 };                                   \
+            {
 
 /* What follows runs exactly once, however the body ended: at its end, by
  * async_return, by an error, by a cancel. It may await; a cancel that comes
@@ -276,54 +289,66 @@ static inline int async_yielded(const struct async_frame *frame)
  * one that is returned: one raised in here counts only if there was none. It
  * ends the section: what has to follow all the same awaits by async_catch. */
 #define async_finally()                                                        \
+    }                                                                          \
     async_rc_ = ASYNC_DONE;                                                    \
     goto async_leave_;                                                         \
     }                                                                          \
-    case ASYNC_AT_FINALLY_: {
+    case ASYNC_AT_FINALLY_: {                                                  \
+        enum { async_has_finally_ = 1 };                                       \
+        {
 
 #define async_end()                                                            \
-    }                                                                          \
-    break;                                                                     \
-    default:                                                                   \
-    if (async_at_ != ASYNC_AT_FINALLY_) {                                      \
-        ASYNC_CHECK_(async_at_ == ASYNC_AT_END_,                               \
-                     "resumed at no await of this function: it awaits inside " \
-                     "a switch (use ASYNC_USE_LABELS, or if and else), or "    \
-                     "its frame was overwritten");                             \
-        return async_frame_->status_;                                          \
-    }                                                                          \
     }                                                                          \
     (void)sizeof(char[ASYNC_UNIQUE_ - async_base_ < 0xFFFF ? 1 : -1]);         \
     async_rc_ = ASYNC_DONE;                                                    \
     async_leave_:                                                              \
-    if (async_enter_finally_(async_frame_, async_rc_)) {                       \
+    if (async_has_finally_ &&                                                  \
+        async_enter_finally_(async_frame_, async_rc_)) {                       \
         async_at_ = ASYNC_AT_FINALLY_;                                         \
         goto async_dispatch_;                                                  \
     }                                                                          \
-    return async_frame_->status_;                                              \
+    return async_finish_(async_frame_, async_rc_, async_has_finally_);         \
     async_suspend_:                                                            \
     if (async_rc_ < 0 && async_rc_ != ASYNC_ASKED_)                            \
         goto async_leave_;                                                     \
     if (0)                                                                     \
         goto async_suspend_;                                                   \
     async_frame_->state_ = (uint16_t)async_at_;                                \
-    return async_frame_->status_ ? ASYNC_PENDING : async_rc_;                  \
+    return async_has_finally_ && async_frame_->status_ ? ASYNC_PENDING         \
+                                                       : async_rc_;            \
+    }                                                                          \
+    default:                                                                   \
+    ASYNC_RARELY_(async_ended_)                                                \
+    ASYNC_CHECK_(async_at_ == ASYNC_AT_END_,                                   \
+                 "resumed at no await of this function: it awaits inside "     \
+                 "a switch (use ASYNC_USE_LABELS, or if and else), or "        \
+                 "its frame was overwritten");                                 \
+    return async_frame_->status_;                                              \
+    }                                                                          \
     }
 
-/* The body or the finally section is over with `rc`. True: go on with the
- * finally section, if there is one. False: the function has ended. */
+/* A body that has a finally section is over with `rc`: true, go there. False:
+ * it was that section which is over. */
 static inline int async_enter_finally_(struct async_frame *frame, int rc)
+{
+    if (frame->status_ != 0)
+        return 0;
+    if (rc <= ASYNC_ASKED_)
+        rc = ASYNC_EINVAL; /* did not fit */
+    frame->status_ = (int16_t)rc;
+    return 1;
+}
+
+/* The function has ended with `rc`. The first error counts. */
+static inline async_status async_finish_(struct async_frame *frame, int rc,
+                                         int has_finally)
 {
     if (rc <= ASYNC_ASKED_)
         rc = ASYNC_EINVAL; /* did not fit */
-    if (frame->status_ == 0) {
-        frame->status_ = (int16_t)(rc < 0 ? rc : ASYNC_DONE);
-        return 1;
-    }
-    if (rc < 0 && frame->status_ > 0)
-        frame->status_ = (int16_t)rc;
     frame->state_ = ASYNC_AT_END_;
-    return 0;
+    if (!has_finally || (rc < 0 && frame->status_ > 0))
+        frame->status_ = (int16_t)rc;
+    return frame->status_;
 }
 
 /* ---- resume points ---------------------------------------------------------
@@ -348,9 +373,10 @@ static inline int async_enter_finally_(struct async_frame *frame, int rc)
  * function, so that distances between labels mean the same in every call. */
 #define ASYNC_ANCHOR_                                                          \
     static const char *const volatile async_anchor_ =                          \
-        ASYNC_ADDRESS_(async_dispatch_);
+        ASYNC_ADDRESS_(async_resume_);
 #define ASYNC_RESUME_                                                          \
-    if (async_at_ > ASYNC_AT_FINALLY_ && async_at_ != ASYNC_AT_END_) {         \
+    async_resume_:                                                             \
+    if (async_at_ > ASYNC_AT_END_) {                                           \
         const void *async_target_ = async_anchor_ + (int16_t)async_at_;        \
         _Pragma("GCC diagnostic push")                                         \
         _Pragma("GCC diagnostic ignored \"-Wpedantic\"")                       \

@@ -303,19 +303,21 @@ struct async_call_frame {
     void *up_frame_;
 };
 
+/* Steps what is called. Its task's function is the caller's again at the end. */
 static inline async_status async_call_go_(struct async_loop *loop,
-                                          struct async_call_frame *call)
+                                          struct async_call_frame *call,
+                                          int *pends)
 {
     async_status status = call->fn_(loop, call->frame_);
 
-    if (status == ASYNC_PENDING || status == ASYNC_ASKED_) {
-        if (!(loop->step_ & ASYNC_STEP_SEEN_) && call->frame_)
-            call->async = *(struct async_frame *)call->frame_;
-        return status;
+    *pends = status == ASYNC_PENDING || status == ASYNC_ASKED_;
+    if (!*pends) {
+        loop->current_->fn = call->up_fn_;
+        loop->current_->frame = call->up_frame_;
+        call->fn_ = NULL;
+    } else if (!(loop->step_ & ASYNC_STEP_SEEN_) && call->frame_) {
+        call->async = *(struct async_frame *)call->frame_;
     }
-    loop->current_->fn = call->up_fn_;
-    loop->current_->frame = call->up_frame_;
-    call->fn_ = NULL;
     return status;
 }
 
@@ -325,12 +327,13 @@ static inline async_status async_call_step_(struct async_loop *loop,
 {
     struct async_call_frame *call = (struct async_call_frame *)frame;
     async_status status;
+    int pends;
 
     if (loop->current_->wait_.flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_))
         /* whether it lands each level may have a say in: from the top */
         return call->up_fn_(loop, call->up_frame_);
-    status = async_call_go_(loop, call);
-    if (call->fn_)
+    status = async_call_go_(loop, call, &pends);
+    if (pends)
         return status;
     call->status_ = async_fit_(status);
     return call->up_fn_(loop, call->up_frame_);
@@ -346,6 +349,7 @@ static inline async_status async_call(struct async_loop *loop,
 {
     struct async_task *task = async_running_(loop);
     async_status status = call->status_;
+    int pends;
 
     if (status) {
         call->status_ = 0;
@@ -359,7 +363,7 @@ static inline async_status async_call(struct async_loop *loop,
         task->fn = async_call_step_;
         task->frame = call;
     }
-    return async_call_go_(loop, call);
+    return async_call_go_(loop, call, &pends);
 }
 
 #endif /* ASYNC_WAIT_H */

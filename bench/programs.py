@@ -185,6 +185,16 @@ def call(command):
     return (metrics, None) if metrics else (None, "prints nothing")
 
 
+def firmware_sizes():
+    """What tools/firmware-sizes --tsv prints, and what went wrong."""
+    try:
+        done = subprocess.run(["tools/firmware-sizes", "--tsv"], cwd=ROOT, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        return "", f"took more than {LIMIT} s"
+    return done.stdout, done.stderr.strip() or "does not compile" if done.returncode else None
+
+
 def pinned(core, command):
     return ["taskset", "-c", str(core), *command] if CORES > 1 and shutil.which("taskset") else command
 

@@ -30,6 +30,7 @@ gnuplot       gnuplot-nox,fonts-dejavu-core gnuplot       gnuplot       gnuplot 
 shellcheck    shellcheck               ShellCheck         shellcheck    shellcheck  shellcheck
 avr-gcc       gcc-avr,avr-libc         avr-gcc,avr-libc   gcc-avr,avr-libc avr-gcc,avr-libc -
 arm-none-eabi-gcc gcc-arm-none-eabi,libnewlib-arm-none-eabi arm-none-eabi-gcc-cs,arm-none-eabi-newlib gcc-arm-none-eabi,newlib-arm-none-eabi arm-none-eabi-gcc,arm-none-eabi-newlib arm-none-eabi-gcc
+riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf,picolibc-riscv64-unknown-elf - - - -
 tcc           tcc                      tcc                tcc           tcc         -
 musl-gcc      musl-tools               musl-gcc           -             musl        -
 gcc-m32       gcc-12-multilib,g++-12-multilib glibc-devel.i686 -        lib32-gcc-libs -
@@ -52,6 +53,8 @@ has() {
     *.h) echo "#include <$1>" | cc -E -x c - ;;
     clang-tsan) echo 'int main(void) { return 0; }' |
         clang -fsanitize=thread -x c -o /dev/null - ;;
+    riscv64-unknown-elf-gcc) echo '#include <string.h>' |
+        riscv64-unknown-elf-gcc --specs=picolibc.specs -E -x c - ;;
     gcc-m32) echo 'int main(void) { return 0; }' |
         gcc -m32 -x c -o /dev/null - ;;
     *) command -v "$1" ;;

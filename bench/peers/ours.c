@@ -715,7 +715,8 @@ struct queue {
 };
 
 /* Awaitable: waits for a place, and puts the value there. */
-static async_status put(struct async_loop *loop, struct queue *queue, int value)
+static inline async_status put(struct async_loop *loop, struct queue *queue,
+                               int value)
 {
     async_status status = async_acquire(loop, &queue->places);
 
@@ -727,8 +728,8 @@ static async_status put(struct async_loop *loop, struct queue *queue, int value)
 }
 
 /* Awaitable: waits for a value, and takes it. */
-static async_status take(struct async_loop *loop, struct queue *queue,
-                         int *value)
+static inline async_status take(struct async_loop *loop, struct queue *queue,
+                                int *value)
 {
     async_status status = async_acquire(loop, &queue->items);
 

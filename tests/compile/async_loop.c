@@ -128,7 +128,7 @@ static int check_async_loop(void)
     async_timer_start(&loop, &timer, 4, add_one, &fired);
     CHECK(async_spawn(&loop, &task, fn, &sleeper) == 0);
     CHECK(notified > 0 && async_alive(&loop) == 1);
-    CHECK(async_current(&loop) == NULL);
+    CHECK(async_current(&loop) == NULL && !async_stuck(&loop));
     do {
         ticks = async_poll(&loop, now);
         now = (async_time)(now + ticks);
