@@ -197,6 +197,18 @@ static inline void async_loop_init(struct async_loop *loop)
     async_check_loop_(loop);
 }
 
+/* To be called before a loop's storage goes. Returns 0; ASYNC_EBUSY if the loop
+ * is still needed (a mistake of the program's: asserted). */
+static inline int async_loop_end(struct async_loop *loop)
+{
+    int idle = !loop->alive_ && !loop->host_ && !loop->deadlines_.due &&
+               !async_deadlines_next_(&loop->deadlines_);
+
+    ASYNC_ASSERT(idle, "a loop ends that has tasks, timers or a host: join the "
+                       "tasks, stop the timers, detach the host first");
+    return idle ? 0 : ASYNC_EBUSY;
+}
+
 /* The task that is running now; NULL outside one. */
 static inline struct async_task *async_current(const struct async_loop *loop)
 {

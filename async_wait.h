@@ -64,7 +64,8 @@ static inline async_status async_sleep_until(struct async_loop *loop,
 }
 
 /* Awaitable: waits for `ms` milliseconds, from the time of this poll. 0 is
- * async_yield_now. If canceled here: nothing is lost. */
+ * async_yield_now. The time is counted in ticks, so it may end up to one tick
+ * early, seen by a finer clock. If canceled here: nothing is lost. */
 static inline async_status async_sleep_ms(struct async_loop *loop, uint32_t ms)
 {
     return async_sleep_until(loop, (async_time)(loop->now_ + async_ticks_(ms)));

@@ -3321,6 +3321,46 @@ static void a_day_passes_in_no_time(void **state)
     assert_int_equal(self.ticker.missed, 0);
 }
 
+static void end_loop(void *unused)
+{
+    (void)unused;
+    (void)async_loop_end(&loop);
+}
+
+static void a_loop_that_ends_with_a_live_task_is_caught(void **state)
+{
+    struct worker work = {.name = "a", .ms = 10};
+
+    (void)state;
+    assert_int_equal(async_loop_end(&loop), 0);
+    spawn(0, worker, &work);
+    (void)async_poll(&loop, 0);
+    assert_stops("a loop ends that has tasks, timers or a host", end_loop,
+                 NULL);
+    (void)async_poll(&loop, 10);
+    assert_int_equal(async_loop_end(&loop), 0);
+    trace_clear();
+}
+
+static void a_loop_that_ends_with_a_running_timer_is_busy(void **state)
+{
+    struct async_timer timer = {.arg = NULL};
+
+    (void)state;
+    stops_are_noted(1);
+    async_timer_start(&loop, &timer, 5, fired, NULL);
+    assert_int_equal(async_loop_end(&loop), ASYNC_EBUSY); /* not polled yet */
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_loop_end(&loop), ASYNC_EBUSY);
+    async_timer_stop(&loop, &timer);
+    assert_int_equal(async_loop_end(&loop), 0);
+    async_attach(&loop, &host);
+    assert_int_equal(async_loop_end(&loop), ASYNC_EBUSY);
+    async_attach(&loop, NULL);
+    assert_int_equal(async_loop_end(&loop), 0);
+    trace_clear();
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -3491,6 +3531,8 @@ int main(void)
         loop_claim(a_simulation_ends_when_its_time_is_over),
         loop_claim(a_simulation_does_what_can_be_done_at_once),
         loop_claim(a_day_passes_in_no_time),
+        loop_claim(a_loop_that_ends_with_a_live_task_is_caught),
+        loop_claim(a_loop_that_ends_with_a_running_timer_is_busy),
     };
 
     return cmocka_run_group_tests_name("async_loop.h", tests, NULL, NULL);

@@ -153,6 +153,8 @@ static int check_async_loop(void)
     CHECK(async_unjoined(&loop) == ASYNC_ECANCELED);
     CHECK(async_unjoined(&loop) == 0);
     CHECK(ASYNC_MAX_TICKS < ASYNC_FOREVER);
+    async_attach(&loop, NULL);
+    CHECK(async_loop_end(&loop) == 0);
 #if defined(__unix__) && __STDC_HOSTED__
     return check_async_run();
 #else
