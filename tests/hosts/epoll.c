@@ -1,0 +1,47 @@
+/* epoll.c: the conformance program on adapters/epoll.h.
+ * SPDX-License-Identifier: MIT
+ *
+ *     cc epoll.c -pthread
+ */
+#include "../../adapters/epoll.h"
+#include "conformance.h"
+
+static void (*later)(void);
+
+static void *interrupt_turn(void *arg)
+{
+    (void)usleep(PAUSE_US);
+    async_wake(&loop);
+    return arg;
+}
+
+static void host_later(void (*fn)(void))
+{
+    pthread_t thread;
+
+    later = fn;
+    if (pthread_create(&thread, NULL, interrupt_turn, NULL) != 0 ||
+        pthread_detach(thread) != 0)
+        abort();
+}
+
+int main(void)
+{
+    struct async_epoll host;
+
+    if (async_epoll_start(&host, &loop) < 0)
+        return 1;
+    conformance_begin(1);
+    while (async_alive(&loop)) {
+        void (*fn)(void);
+
+        async_epoll_turn(&host);
+        fn = later;
+        later = NULL;
+        if (fn)
+            fn();
+    }
+    conformance_stops();
+    async_epoll_stop(&host);
+    return conformance_end("epoll");
+}
