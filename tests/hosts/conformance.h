@@ -11,7 +11,7 @@
  *
  *     start its host for `loop`
  *     conformance_begin(HAS_FDS);
- *     run its loop until no task lives
+ *     run its loop until no task lives, and count its `turns`
  *     conformance_stops();   a thread goes on waking meanwhile
  *     stop its host
  *     return conformance_end("its name");
@@ -38,6 +38,7 @@ unsigned alarm(unsigned seconds);
 enum { HOUR = 3600 * 1000, ROUNDS = 200, PAUSE_US = 10 * 1000 };
 
 static struct async_loop loop;
+static long turns; /* the host counts how often it goes round */
 
 /* ---- the trace ------------------------------------------------------------
  */
@@ -64,11 +65,13 @@ static const char expected[] = "ticker: 0\n"
                                "woken in the middle of a poll\n"
                                "200 answers of a thread\n"
                                "busy: the host went on\n"
+                               "idle: asleep\n"
                                "sleeper: canceled\n"
                                "late: did not wait an hour\n";
 
 static const char expected_fds[] = "readable\n"
                                    "readable still\n"
+                                   "readable, nobody waits: asleep\n"
                                    "writable\n"
                                    "of two on one, the reader\n"
                                    "of two on one, the writer\n"
@@ -160,6 +163,7 @@ static struct program {
     int has_fds;
     int fds[2];
     int i;
+    long turns;
 } program;
 
 static struct fds_program {
@@ -207,6 +211,12 @@ static void *wake_often(void *arg)
     for (i = 0; i < 20000; i++)
         async_wake(&loop);
     return arg;
+}
+
+/* A host that did not sleep has gone round thousands of times. */
+static const char *slept(long since)
+{
+    return turns - since < 100 ? "asleep" : "spins";
 }
 
 static void tell(void)
@@ -291,6 +301,9 @@ static async with_fds(struct async_loop *on, struct fds_program *self)
     trace("readable");
     await(async_readable(on, p->fds[0]));
     trace("readable still");
+    p->turns = turns;
+    await(async_sleep_ms(on, 60));
+    trace("readable, nobody waits: %s", slept(p->turns));
     (void)drain(p->fds[0]);
     await(async_writable(on, p->fds[0]));
     trace("writable");
@@ -384,10 +397,15 @@ static async conformance(struct async_loop *on, void *frame)
     (void)close(self->fds[0]);
     trace("%d answers of a thread", self->i);
 
+    for (self->i = 0; self->i < 1000; self->i++) /* no poll lasts that long */
+        await(async_yield_now(on));
     host_later(tell);
     while (!self->told)
         await(async_yield_now(on));
     trace("busy: the host went on");
+    self->turns = turns;
+    await(async_sleep_ms(on, 60));
+    trace("idle: %s", slept(self->turns));
     async_cancel(on, &self->a.task);
     await(async_join(on, &self->a.task));
 

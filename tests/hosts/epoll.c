@@ -7,6 +7,7 @@
 #include "conformance.h"
 
 static void (*later)(void);
+static pthread_t thread;
 
 static void *interrupt_turn(void *arg)
 {
@@ -17,11 +18,8 @@ static void *interrupt_turn(void *arg)
 
 static void host_later(void (*fn)(void))
 {
-    pthread_t thread;
-
     later = fn;
-    if (pthread_create(&thread, NULL, interrupt_turn, NULL) != 0 ||
-        pthread_detach(thread) != 0)
+    if (pthread_create(&thread, NULL, interrupt_turn, NULL) != 0)
         abort();
 }
 
@@ -35,11 +33,14 @@ int main(void)
     while (async_alive(&loop)) {
         void (*fn)(void);
 
+        turns++;
         async_epoll_turn(&host);
         fn = later;
         later = NULL;
-        if (fn)
+        if (fn) {
+            (void)pthread_join(thread, NULL);
             fn();
+        }
     }
     conformance_stops();
     async_epoll_stop(&host);

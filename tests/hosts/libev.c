@@ -25,14 +25,26 @@ static void host_later(void (*fn)(void))
     ev_timer_start(ev, &timer);
 }
 
+static void on_prepare(struct ev_loop *on, ev_prepare *it, int events)
+{
+    (void)on;
+    (void)it;
+    (void)events;
+    turns++;
+}
+
 int main(void)
 {
     struct async_ev host;
+    ev_prepare prepare;
 
     ev = ev_loop_new(EVFLAG_AUTO);
     if (!ev)
         return 1;
     async_ev_start(&host, ev, &loop);
+    ev_prepare_init(&prepare, on_prepare);
+    ev_prepare_start(ev, &prepare);
+    ev_unref(ev); /* it keeps nothing going */
     conformance_begin(1);
     (void)ev_run(ev, 0);
     conformance_stops();

@@ -26,18 +26,29 @@ static void host_later(void (*fn)(void))
     uv_timer_start(&timer, on_later, 10, 0);
 }
 
+static void on_prepare(uv_prepare_t *it)
+{
+    (void)it;
+    turns++;
+}
+
 int main(void)
 {
     static struct async_uv host;
+    uv_prepare_t prepare;
 
     if (uv_loop_init(&uv) < 0 || uv_timer_init(&uv, &timer) < 0 ||
         async_uv_start(&host, &uv, &loop) < 0)
         return 1;
+    (void)uv_prepare_init(&uv, &prepare);
+    (void)uv_prepare_start(&prepare, on_prepare);
+    uv_unref((uv_handle_t *)&prepare); /* it keeps nothing going */
     conformance_begin(1);
     (void)uv_run(&uv, UV_RUN_DEFAULT);
     conformance_stops();
     async_uv_stop(&host);
     uv_close((uv_handle_t *)&timer, NULL);
+    uv_close((uv_handle_t *)&prepare, NULL);
     (void)uv_run(&uv, UV_RUN_DEFAULT);
     return conformance_end("libuv") || uv_loop_close(&uv) < 0;
 }

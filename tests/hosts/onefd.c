@@ -19,6 +19,7 @@ int main(void)
     fds[0].events = fds[1].events = POLLIN;
     conformance_begin(1);
     while (async_alive(&loop)) {
+        turns++;
         if (poll(fds, 2, -1) < 0)
             return 1;
         if (fds[0].revents)

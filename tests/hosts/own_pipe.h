@@ -9,6 +9,7 @@
 static struct {
     int fds[2];
     void (*fn)(void);
+    pthread_t thread;
 } own;
 
 static void *own_write(void *arg)
@@ -21,11 +22,8 @@ static void *own_write(void *arg)
 
 static void host_later(void (*fn)(void))
 {
-    pthread_t thread;
-
     own.fn = fn;
-    if (pthread_create(&thread, NULL, own_write, NULL) != 0 ||
-        pthread_detach(thread) != 0)
+    if (pthread_create(&own.thread, NULL, own_write, NULL) != 0)
         abort();
 }
 
@@ -40,8 +38,10 @@ static void own_read(void)
 {
     char byte;
 
-    if (read(own.fds[0], &byte, 1) == 1)
-        own.fn();
+    if (read(own.fds[0], &byte, 1) != 1)
+        abort();
+    (void)pthread_join(own.thread, NULL);
+    own.fn();
 }
 
 #endif /* ASYNC_TESTS_HOSTS_OWN_PIPE_H */

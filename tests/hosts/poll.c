@@ -20,6 +20,7 @@ int main(void)
     while (async_alive(&loop)) {
         int ms = async_pollset_before(&host);
 
+        turns++;
         fds[0].revents = 0;
         (void)poll(fds, 1 + host.count, ms);
         if (fds[0].revents)
