@@ -45,8 +45,7 @@ static struct async_task tasks[MANY];
 static struct async_flag flag;
 static int notified;
 
-/* ---- a host that counts ----------------------------------------------------
- */
+/* ---- a host that counts -------------------------------------------------- */
 
 static void count_notify(void *arg)
 {
@@ -87,8 +86,7 @@ static void spawn(int which, async_fn *fn, void *frame)
     assert_int_equal(async_spawn(&loop, &tasks[which], fn, frame), 0);
 }
 
-/* ---- tasks
- * ------------------------------------------------------------------- */
+/* ---- tasks --------------------------------------------------------------- */
 
 struct waiting {
     struct async_frame async;
@@ -164,8 +162,7 @@ static async again(struct async_loop *on, void *frame)
     return frame ? ASYNC_DONE : ASYNC_EINVAL;
 }
 
-/* ---- the rules -------------------------------------------------------------
- */
+/* ---- the rules ----------------------------------------------------------- */
 
 static void r1_time_is_an_argument_and_may_wrap(void **state)
 {
@@ -289,8 +286,7 @@ static void r7_watch_is_told_what_is_wanted_of_a_descriptor(void **state)
                  "two: done\n");
 }
 
-/* ---- on poll, epoll, one descriptor
- * ------------------------------------------ */
+/* ---- on poll, epoll, one descriptor -------------------------------------- */
 
 struct kind {
     const char *name;

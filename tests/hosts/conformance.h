@@ -40,8 +40,7 @@ enum { HOUR = 3600 * 1000, ROUNDS = 200, PAUSE_US = 10 * 1000 };
 static struct async_loop loop;
 static long turns; /* the host counts how often it goes round */
 
-/* ---- the trace ------------------------------------------------------------
- */
+/* ---- the trace ----------------------------------------------------------- */
 
 static char trace_text[4096];
 
@@ -84,8 +83,7 @@ static const char expected_fds[] = "readable\n"
                                    "hung up\n"
                                    "no such number: told\n";
 
-/* ---- small tasks -----------------------------------------------------------
- */
+/* ---- small tasks --------------------------------------------------------- */
 
 struct small {
     struct async_frame async;
@@ -148,8 +146,7 @@ static async waiter(struct async_loop *on, void *frame)
     async_end();
 }
 
-/* ---- the program -----------------------------------------------------------
- */
+/* ---- the program --------------------------------------------------------- */
 
 static struct program {
     struct async_frame async;
@@ -422,8 +419,7 @@ static async conformance(struct async_loop *on, void *frame)
     async_end();
 }
 
-/* ---- for main --------------------------------------------------------------
- */
+/* ---- for main ------------------------------------------------------------ */
 
 static void conformance_begin(int has_fds)
 {
