@@ -28,14 +28,17 @@ struct async_epoll {
     struct async_loop *loop_;
     int fd_;
     int wake_;
-    int reported_; /* has just been disarmed by its report */
+    int reported_;      /* disarmed by its report; async_poll comes next */
+    const int *thread_; /* the loop's: where its errno is */
 };
 
 static inline void async_epoll_notify_(void *arg)
 {
+    const struct async_epoll *host = (const struct async_epoll *)arg;
     int saved = errno; /* it may run in a signal handler */
 
-    (void)eventfd_write(((struct async_epoll *)arg)->wake_, 1);
+    if (&errno != host->thread_ || host->reported_ < 0)
+        (void)eventfd_write(host->wake_, 1);
     errno = saved;
 }
 
@@ -127,6 +130,7 @@ static inline int async_epoll_start(struct async_epoll *host,
     host->host_.arg = host;
     host->loop_ = loop;
     host->reported_ = -1;
+    host->thread_ = &errno;
     async_attach(loop, &host->host_);
     return 0;
 }

@@ -32,8 +32,9 @@ struct async_ev {
     struct async_host host_;
     struct async_loop *loop_;
     struct ev_loop *ev_;
-    const int *thread_;          /* of the loop: where its errno is */
+    const int *thread_;          /* the loop's: where its errno is */
     volatile sig_atomic_t held_; /* wake_ keeps ev_run going */
+    int reports_;                /* async_poll comes next */
     ev_async wake_;
     ev_timer deadline_;
     struct async_ev_fd_ *fds_;
@@ -53,6 +54,8 @@ static inline void async_ev_notify_(void *arg)
 {
     struct async_ev *host = (struct async_ev *)arg;
 
+    if (&errno == host->thread_ && host->reports_)
+        return;
     if (&errno == host->thread_ && async_alive(host->loop_))
         async_ev_hold_(host);
     ev_async_send(host->ev_, &host->wake_);
@@ -92,10 +95,15 @@ static inline void async_ev_woken_(struct ev_loop *ev, ev_async *it, int events)
 
 static inline void async_ev_ready_(struct ev_loop *ev, ev_io *it, int events)
 {
+    struct async_ev *host = (struct async_ev *)it->data;
+
     (void)ev;
-    async_ready(((struct async_ev *)it->data)->loop_, it->fd,
+    host->reports_ = 1;
+    async_ready(host->loop_, it->fd,
                 (events & EV_READ ? ASYNC_READABLE : 0) |
                     (events & EV_WRITE ? ASYNC_WRITABLE : 0));
+    host->reports_ = 0;
+    async_ev_turn_(host);
 }
 
 static inline int async_ev_watch_(void *arg, int fd, int events)
@@ -140,7 +148,7 @@ static inline void async_ev_start(struct async_ev *host, struct ev_loop *ev,
     ev_unref(ev);
     host->ev_ = ev;
     host->thread_ = &errno;
-    host->held_ = 0;
+    host->held_ = host->reports_ = 0;
     host->fds_ = NULL;
     host->loop_ = loop;
     host->host_.notify = async_ev_notify_;

@@ -33,8 +33,9 @@ struct async_libevent {
     struct async_host host_;
     struct async_loop *loop_;
     struct event_base *base_;
-    const int *thread_;          /* of the loop: where its errno is */
+    const int *thread_;          /* the loop's: where its errno is */
     volatile sig_atomic_t held_; /* wake_ is pending: dispatch goes on */
+    int reports_;                /* async_poll comes next */
     evutil_socket_t ends_[2];    /* to read from, to write to */
     struct event *wake_;
     struct event *deadline_;
@@ -56,6 +57,8 @@ static inline void async_libevent_notify_(void *arg)
     struct async_libevent *host = (struct async_libevent *)arg;
     int saved = errno;
 
+    if (&errno == host->thread_ && host->reports_)
+        return;
     if (&errno == host->thread_ && async_alive(host->loop_))
         async_libevent_hold_(host);
     while (write(host->ends_[1], "", 1) < 0 && errno == EINTR)
@@ -63,19 +66,12 @@ static inline void async_libevent_notify_(void *arg)
     errno = saved;
 }
 
-static inline void async_libevent_turn_(evutil_socket_t fd, short what,
-                                        void *arg)
+static inline void async_libevent_turn_(struct async_libevent *host)
 {
-    struct async_libevent *host = (struct async_libevent *)arg;
     struct timeval time = {0, 0};
-    char drain[64];
     uint64_t ticks;
 
-    (void)fd;
-    (void)what;
     async_libevent_hold_(host);
-    while (read(host->ends_[0], drain, sizeof drain) == sizeof drain)
-        ;
     ticks = async_poll(host->loop_, async_clock_now());
     time.tv_sec = (time_t)(ticks / ASYNC_TICK_HZ);
     time.tv_usec =
@@ -90,12 +86,28 @@ static inline void async_libevent_turn_(evutil_socket_t fd, short what,
     }
 }
 
-static inline void async_libevent_ready_(evutil_socket_t fd, short what,
+static inline void async_libevent_woken_(evutil_socket_t fd, short what,
                                          void *host)
 {
-    async_ready(((struct async_libevent *)host)->loop_, fd,
+    char drain[64];
+
+    if (what & EV_READ)
+        while (read(fd, drain, sizeof drain) == sizeof drain)
+            ;
+    async_libevent_turn_((struct async_libevent *)host);
+}
+
+static inline void async_libevent_ready_(evutil_socket_t fd, short what,
+                                         void *arg)
+{
+    struct async_libevent *host = (struct async_libevent *)arg;
+
+    host->reports_ = 1;
+    async_ready(host->loop_, fd,
                 (what & EV_READ ? ASYNC_READABLE : 0) |
                     (what & EV_WRITE ? ASYNC_WRITABLE : 0));
+    host->reports_ = 0;
+    async_libevent_turn_(host);
 }
 
 static inline int async_libevent_watch_(void *arg, int fd, int events)
@@ -159,8 +171,8 @@ static inline int async_libevent_start(struct async_libevent *host,
         (void)evutil_make_socket_closeonexec(host->ends_[i]);
     }
     host->wake_ = event_new(base, host->ends_[0], EV_READ | EV_PERSIST,
-                            async_libevent_turn_, host);
-    host->deadline_ = evtimer_new(base, async_libevent_turn_, host);
+                            async_libevent_woken_, host);
+    host->deadline_ = evtimer_new(base, async_libevent_woken_, host);
     if (!host->wake_ || !host->deadline_) {
         async_libevent_free_(host);
         return -ENOMEM;

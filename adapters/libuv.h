@@ -35,8 +35,9 @@ struct async_uv_fd_ {
 struct async_uv {
     struct async_host host_;
     struct async_loop *loop_;
-    const int *thread_;
+    const int *thread_;          /* the loop's: where its errno is */
     volatile sig_atomic_t held_; /* wake_ keeps uv_run going */
+    int reports_;                /* async_poll comes next */
     uv_async_t wake_;
     uv_timer_t deadline_;
     struct async_uv_fd_ *fds_;
@@ -56,6 +57,8 @@ static inline void async_uv_notify_(void *arg)
 {
     struct async_uv *host = (struct async_uv *)arg;
 
+    if (&errno == host->thread_ && host->reports_)
+        return;
     if (&errno == host->thread_ && async_alive(host->loop_))
         async_uv_hold_(host);
     (void)uv_async_send(&host->wake_);
@@ -93,9 +96,13 @@ static inline void async_uv_woken_(uv_async_t *wake)
 
 static inline void async_uv_ready_(uv_poll_t *poll, int status, int events)
 {
-    async_ready(((struct async_uv *)poll->data)->loop_,
-                ((struct async_uv_fd_ *)(void *)poll)->fd,
+    struct async_uv *host = (struct async_uv *)poll->data;
+
+    host->reports_ = 1;
+    async_ready(host->loop_, ((struct async_uv_fd_ *)(void *)poll)->fd,
                 status < 0 ? ASYNC_READABLE | ASYNC_WRITABLE : events);
+    host->reports_ = 0;
+    async_uv_due_(&host->deadline_);
 }
 
 static inline void async_uv_closed_(uv_handle_t *poll)
@@ -147,7 +154,7 @@ static inline int async_uv_start(struct async_uv *host, uv_loop_t *uv,
     uv_unref((uv_handle_t *)&host->deadline_);
     host->wake_.data = host->deadline_.data = host;
     host->thread_ = &errno;
-    host->held_ = 0;
+    host->held_ = host->reports_ = 0;
     host->fds_ = NULL;
     host->loop_ = loop;
     host->host_.notify = async_uv_notify_;

@@ -31,16 +31,20 @@ struct async_pollset {
     nfds_t room_;
     struct pollfd *fds_; /* first the pipe's end to read from */
     int wake_;           /* the one to write to */
+    int reports_;        /* async_poll comes next */
+    const int *thread_;  /* the loop's: where its errno is */
     struct async_loop *loop_;
     struct async_host host_;
 };
 
 static inline void async_pollset_notify_(void *arg)
 {
+    const struct async_pollset *host = (const struct async_pollset *)arg;
     int saved = errno; /* it may run in a signal handler */
 
-    while (write(((struct async_pollset *)arg)->wake_, "", 1) < 0 &&
-           errno == EINTR)
+    if (&errno == host->thread_ && host->reports_)
+        return;
+    while (write(host->wake_, "", 1) < 0 && errno == EINTR)
         ;
     errno = saved;
 }
@@ -91,6 +95,7 @@ static inline void async_pollset_after(struct async_pollset *host)
     char drain[64];
     nfds_t i;
 
+    host->reports_ = 1;
     for (i = host->count; i-- > 0;) { /* backwards: entries go away */
         int fd = host->fds_[i].fd, found = host->fds_[i].revents;
 
@@ -103,6 +108,7 @@ static inline void async_pollset_after(struct async_pollset *host)
                         (found & ~POLLOUT ? ASYNC_READABLE : 0) |
                             (found & ~POLLIN ? ASYNC_WRITABLE : 0));
     }
+    host->reports_ = 0;
 }
 
 /* Hosts `loop` until async_pollset_stop; `fds` has `room` places, one of them
@@ -126,6 +132,8 @@ static inline int async_pollset_start(struct async_pollset *host,
     host->fds_ = fds;
     host->room_ = room;
     host->count = 1;
+    host->reports_ = 0;
+    host->thread_ = &errno;
     host->loop_ = loop;
     host->host_.notify = async_pollset_notify_;
     host->host_.watch = async_pollset_watch_;

@@ -33,7 +33,7 @@ static inline void async_sdl_notify_(void *arg)
 
     SDL_zero(event);
     event.type = ((struct async_sdl *)arg)->type_;
-    event.user.data1 = arg; /* yours may have the type without asking */
+    event.user.data1 = arg;      /* yours may have the type without asking */
     (void)SDL_PushEvent(&event); /* if it is full, nobody sleeps */
 }
 
