@@ -11,7 +11,8 @@
  *
  *     start its host for `loop`
  *     conformance_begin(HAS_FDS);
- *     run its loop until no task lives, and count its `turns`
+ *     do run its loop until no task lives, and count its `turns`
+ *     while (conformance_again());
  *     conformance_stops();   a thread goes on waking meanwhile
  *     stop its host
  *     return conformance_end("its name");
@@ -83,6 +84,10 @@ static const char expected_fds[] = "readable\n"
                                    "hung up\n"
                                    "no such number: told\n";
 
+static const char expected_again[] = "ticker: 0\n"
+                                     "ticker: 1\n"
+                                     "ticker: 2\n";
+
 /* ---- small tasks --------------------------------------------------------- */
 
 struct small {
@@ -153,6 +158,7 @@ static struct program {
     struct async_task task;
     struct small a, b;
     struct async_timer timer;
+    struct async_timer hour; /* keeps no host going */
     struct async_flag flag, asked;
     pthread_t thread;
     int value; /* the thread's, until it sets the flag */
@@ -421,16 +427,36 @@ static async conformance(struct async_loop *on, void *frame)
 
 /* ---- for main ------------------------------------------------------------ */
 
+static void never(struct async_loop *on, struct async_timer *timer)
+{
+    (void)on;
+    (void)timer;
+    trace("an hour is over");
+}
+
 static void conformance_begin(int has_fds)
 {
     (void)alarm(60); /* a host that hangs */
     program.has_fds = has_fds;
+    async_timer_start(&loop, &program.hour, HOUR, never, NULL);
     async_flag_set(&loop, &program.asked);
     (void)async_spawn(&loop, &program.task, conformance, &program);
 }
 
+/* True once: then there is a task again, spawned while no host ran. */
+static int conformance_again(void)
+{
+    static int times;
+
+    if (times++ > 0)
+        return 0;
+    start(&program.a, ticker, NULL);
+    return 1;
+}
+
 static void conformance_stops(void)
 {
+    async_timer_stop(&loop, &program.hour);
     (void)pthread_create(&program.thread, NULL, wake_often, NULL);
 }
 
@@ -457,12 +483,13 @@ static int conformance_end(const char *host)
     (void)pthread_join(program.thread, NULL);
     if (async_task_outcome(&program.task) < 0)
         trace("%s", async_strerror(async_task_outcome(&program.task)));
-    printf("%s1..2\n", trace_text);
+    printf("%s1..3\n", trace_text);
     failed = conformance_claim(1, host, "tasks, time and wakes", &at, expected);
     if (program.has_fds)
         failed |= conformance_claim(2, host, "descriptors", &at, expected_fds);
     else
         printf("not ok 2 # SKIP %s has no descriptors\n", host);
+    failed |= conformance_claim(3, host, "once more", &at, expected_again);
     return failed || *at || async_alive(&loop) || async_unjoined(&loop);
 }
 

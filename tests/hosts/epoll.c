@@ -30,18 +30,20 @@ int main(void)
     if (async_epoll_start(&host, &loop) < 0)
         return 1;
     conformance_begin(1);
-    while (async_alive(&loop)) {
-        void (*fn)(void);
+    do {
+        while (async_alive(&loop)) {
+            void (*fn)(void);
 
-        turns++;
-        async_epoll_turn(&host);
-        fn = later;
-        later = NULL;
-        if (fn) {
-            (void)pthread_join(thread, NULL);
-            fn();
+            turns++;
+            async_epoll_turn(&host);
+            fn = later;
+            later = NULL;
+            if (fn) {
+                (void)pthread_join(thread, NULL);
+                fn();
+            }
         }
-    }
+    } while (conformance_again());
     conformance_stops();
     async_epoll_stop(&host);
     return conformance_end("epoll");

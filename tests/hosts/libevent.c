@@ -33,8 +33,10 @@ int main(void)
     if (!base || async_libevent_start(&host, base, &loop) < 0)
         return 1;
     conformance_begin(1);
-    while (event_base_loop(base, EVLOOP_ONCE) == 0) /* till none is pending */
-        turns++;
+    do {
+        while (event_base_loop(base, EVLOOP_ONCE) == 0)
+            turns++;
+    } while (conformance_again());
     conformance_stops();
     async_libevent_stop(&host);
     event_base_free(base);

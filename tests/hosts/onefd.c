@@ -18,15 +18,17 @@ int main(void)
     fds[1].fd = host.fd;
     fds[0].events = fds[1].events = POLLIN;
     conformance_begin(1);
-    while (async_alive(&loop)) {
-        turns++;
-        if (poll(fds, 2, -1) < 0)
-            return 1;
-        if (fds[0].revents)
-            own_read();
-        if (fds[1].revents)
-            async_onefd_turn(&host);
-    }
+    do {
+        while (async_alive(&loop)) {
+            turns++;
+            if (poll(fds, 2, -1) < 0)
+                return 1;
+            if (fds[0].revents)
+                own_read();
+            if (fds[1].revents)
+                async_onefd_turn(&host);
+        }
+    } while (conformance_again());
     conformance_stops();
     async_onefd_stop(&host);
     return conformance_end("onefd");

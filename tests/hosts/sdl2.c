@@ -37,11 +37,13 @@ int main(void)
         async_sdl_start(&host, &loop) < 0)
         return 1;
     conformance_begin(0);
-    while (async_alive(&loop)) {
-        turns++;
-        if (async_sdl_wait(&host, &event) && event.type == SDL_USEREVENT)
-            later();
-    }
+    do {
+        while (async_alive(&loop)) {
+            turns++;
+            if (async_sdl_wait(&host, &event) && event.type == SDL_USEREVENT)
+                later();
+        }
+    } while (conformance_again());
     conformance_stops();
     async_sdl_stop(&host);
     SDL_Quit();

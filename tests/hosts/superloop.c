@@ -25,10 +25,12 @@ static void other_work(void)
 int main(void)
 {
     conformance_begin(0);
-    while (async_alive(&loop)) {
-        (void)async_poll(&loop, async_clock_now());
-        other_work();
-    }
+    do {
+        while (async_alive(&loop)) {
+            (void)async_poll(&loop, async_clock_now());
+            other_work();
+        }
+    } while (conformance_again());
     conformance_stops();
     return conformance_end("superloop");
 }
