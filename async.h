@@ -39,11 +39,12 @@
  *
  * Rules
  * 1. What must survive an await or a yield lives in the frame; a local variable
- *    does not. Compilers catch most slips: clang -Wconditional-uninitialized
- *    scalars; gcc -Wall with -O1 or more most locals, but not constants and
- *    loop counters; gcc -Wjump-misses-init locals with an initializer, which
- *    C++ refuses outright. With ASYNC_USE_LABELS the last two see nothing in
- *    gcc. Nobody catches a local set before async_begin, or a parameter.
+ *    does not. Compilers catch most slips: clang -Wall
+ *    -Wconditional-uninitialized scalars; gcc -Wall with -O1 or more most
+ *    locals, but not constants and loop counters; gcc -Wjump-misses-init
+ *    locals with an initializer, which C++ refuses outright. With
+ *    ASYNC_USE_LABELS the last two see nothing in gcc. Nobody catches a local
+ *    set before async_begin, or a parameter.
  * 2. await(x) evaluates x again each time the function is resumed, so x has no
  *    side effects of its own.
  * 3. An await inside a switch of yours needs ASYNC_USE_LABELS; without it the
@@ -60,6 +61,8 @@
  *                         C++ and SDCC. The long names are always there.
  *     ASYNC_USE_LABELS    Resume by label addresses (gcc, clang) instead of a
  *                         switch. The frame keeps its 4 bytes.
+ *     ASYNC_DEBUG         A state is the line it stands for: async_debug.h. At
+ *                         most 4 awaits on a line, and 16382 lines a file.
  *     ASYNC_ASSERT(c, m)  Called with a condition and a sentence. Default: the
  *                         C library's assert where there is an operating
  *                         system, else a trap. NDEBUG turns it off.
@@ -74,7 +77,7 @@
 #define ASYNC_VERSION_AT_LEAST(major, minor, patch)                            \
     (ASYNC_VERSION_NUMBER >= (major)*10000 + (minor)*100 + (patch))
 
-/* ---- platform: the only place that names a compiler or a system ---------- */
+/* ---- platform: the only place that names a compiler or a system --------- */
 
 #if defined(__STDC_HOSTED__) && __STDC_HOSTED__ &&                             \
     (defined(__unix__) || defined(__APPLE__) || defined(_WIN32))
@@ -91,10 +94,20 @@
 #define ASYNC_COLD_ static inline
 #endif
 
+/* To stop: a trap is smaller than a call, but AVR has none. */
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__AVR__)
+#define ASYNC_STOPPING_ static inline
 #define ASYNC_TRAP_() __builtin_trap()
 #else
+#define ASYNC_STOPPING_ ASYNC_COLD_
 #define ASYNC_TRAP_() ((void)0)
+#endif
+
+/* A label that says: hardly ever here. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define ASYNC_RARELY_(label) label : __attribute__((cold, unused));
+#else
+#define ASYNC_RARELY_(label)
 #endif
 
 #ifdef __cplusplus
@@ -130,10 +143,10 @@
 #define ASYNC_BEFORE_FIRST_ 2
 #endif
 
-/* ---- when the program is wrong ------------------------------------------- */
+/* ---- when the program is wrong ------------------------------------------ */
 
-/* Stops for good. A debugger finds the sentence one frame up. */
-ASYNC_COLD_ void async_stop_(void)
+/* Stops for good. A debugger finds the sentence there, or one frame up. */
+ASYNC_STOPPING_ void async_stop_(void)
 {
     for (;;)
         ASYNC_TRAP_();
@@ -160,7 +173,7 @@ ASYNC_COLD_ void async_stop_(void)
         }                                                                      \
     } while (0)
 
-/* ---- status --------------------------------------------------------------- */
+/* ---- status ------------------------------------------------------------- */
 
 /* What every step and every awaitable returns: > 0 finished, 0 pending, < 0 an
  * error. Errors are these, the same on every target, or a negated errno. An
@@ -223,7 +236,7 @@ static inline const char *async_strerror(int status)
     return "unknown error";
 }
 
-/* ---- frames --------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------- */
 
 /* The first member, named `async`, of every frame. The function it belongs to
  * owns it; all-zero means not started. `status` is 0 while the body runs; from
@@ -234,8 +247,8 @@ struct async_frame {
 };
 
 #define ASYNC_AT_START_ 0u
-#define ASYNC_AT_FINALLY_ 1u /* awaits count from 2 */
-#define ASYNC_AT_END_ 0xFFFFu
+#define ASYNC_AT_END_ 1u /* awaits count from 2 */
+#define ASYNC_AT_FINALLY_ 0xFFFFu
 
 /* How a function has ended: ASYNC_DONE or its error; ASYNC_PENDING before. */
 static inline async_status async_outcome(const struct async_frame *frame)
@@ -249,7 +262,7 @@ static inline int async_yielded(const struct async_frame *frame)
     return frame->status_ == ASYNC_YIELDED_;
 }
 
-/* ---- a function's start and end ------------------------------------------- */
+/* ---- a function's start and end ----------------------------------------- */
 
 /* The first and the last thing in an async function. Between them stands the
  * body, and behind async_finally() the clean-up. A missing end is a compile
@@ -263,10 +276,12 @@ static inline int async_yielded(const struct async_frame *frame)
         ASYNC_ANCHOR_                                                          \
         async_frame_ = &(self)->async;                                         \
         async_at_ = async_frame_->state_;                                      \
-    async_dispatch_:                                                           \
         ASYNC_RESUME_                                                          \
+    async_dispatch_:                                                           \
         switch (async_at_) {                                                   \
-        case ASYNC_AT_START_: {
+        case ASYNC_AT_START_: {                                                \
+            enum { async_has_finally_ = 0 };                                   \
+            {
 
 /* What follows runs exactly once, however the body ended: at its end, by
  * async_return, by an error, by a cancel. It may await; a cancel that comes
@@ -274,62 +289,80 @@ static inline int async_yielded(const struct async_frame *frame)
  * one that is returned: one raised in here counts only if there was none. It
  * ends the section: what has to follow all the same awaits by async_catch. */
 #define async_finally()                                                        \
+    }                                                                          \
     async_rc_ = ASYNC_DONE;                                                    \
     goto async_leave_;                                                         \
     }                                                                          \
-    case ASYNC_AT_FINALLY_: {
+    case ASYNC_AT_FINALLY_: {                                                  \
+        enum { async_has_finally_ = 1 };                                       \
+        {
 
 #define async_end()                                                            \
-    }                                                                          \
-    break;                                                                     \
-    default:                                                                   \
-    if (async_at_ != ASYNC_AT_FINALLY_) {                                      \
-        ASYNC_CHECK_(async_at_ == ASYNC_AT_END_,                               \
-                     "resumed at no await of this function: it awaits inside " \
-                     "a switch (use ASYNC_USE_LABELS, or if and else), or "    \
-                     "its frame was overwritten");                             \
-        return async_frame_->status_;                                          \
-    }                                                                          \
     }                                                                          \
     (void)sizeof(char[ASYNC_UNIQUE_ - async_base_ < 0xFFFF ? 1 : -1]);         \
     async_rc_ = ASYNC_DONE;                                                    \
     async_leave_:                                                              \
-    if (async_enter_finally_(async_frame_, async_rc_)) {                       \
+    if (async_has_finally_ &&                                                  \
+        async_enter_finally_(async_frame_, async_rc_)) {                       \
         async_at_ = ASYNC_AT_FINALLY_;                                         \
         goto async_dispatch_;                                                  \
     }                                                                          \
-    return async_frame_->status_;                                              \
+    return async_finish_(async_frame_, async_rc_, async_has_finally_);         \
     async_suspend_:                                                            \
     if (async_rc_ < 0 && async_rc_ != ASYNC_ASKED_)                            \
         goto async_leave_;                                                     \
     if (0)                                                                     \
         goto async_suspend_;                                                   \
     async_frame_->state_ = (uint16_t)async_at_;                                \
-    return async_frame_->status_ ? ASYNC_PENDING : async_rc_;                  \
+    return async_has_finally_ && async_frame_->status_ ? ASYNC_PENDING         \
+                                                       : async_rc_;            \
+    }                                                                          \
+    default:                                                                   \
+    ASYNC_RARELY_(async_ended_)                                                \
+    ASYNC_CHECK_(async_at_ == ASYNC_AT_END_,                                   \
+                 "resumed at no await of this function: it awaits inside "     \
+                 "a switch (use ASYNC_USE_LABELS, or if and else), or "        \
+                 "its frame was overwritten");                                 \
+    return async_frame_->status_;                                              \
+    }                                                                          \
     }
 
-/* The body or the finally section is over with `rc`. True: go on with the
- * finally section, if there is one. False: the function has ended. */
+/* A body that has a finally section is over with `rc`: true, go there. False:
+ * it was that section which is over. */
 static inline int async_enter_finally_(struct async_frame *frame, int rc)
+{
+    if (frame->status_ != 0)
+        return 0;
+    if (rc <= ASYNC_ASKED_)
+        rc = ASYNC_EINVAL; /* did not fit */
+    frame->status_ = (int16_t)rc;
+    return 1;
+}
+
+/* The function has ended with `rc`. The first error counts. */
+static inline async_status async_finish_(struct async_frame *frame, int rc,
+                                         int has_finally)
 {
     if (rc <= ASYNC_ASKED_)
         rc = ASYNC_EINVAL; /* did not fit */
-    if (frame->status_ == 0) {
-        frame->status_ = (int16_t)(rc < 0 ? rc : ASYNC_DONE);
-        return 1;
-    }
-    if (rc < 0 && frame->status_ > 0)
-        frame->status_ = (int16_t)rc;
     frame->state_ = ASYNC_AT_END_;
-    return 0;
+    if (!has_finally || (rc < 0 && frame->status_ > 0))
+        frame->status_ = (int16_t)rc;
+    return frame->status_;
 }
 
 /* ---- resume points ---------------------------------------------------------
  * ASYNC_POINT_(n, line) is where a suspended function goes on, and
- * ASYNC_HERE_(n) the number that is stored for it. The enumerator puts the
- * line into the debug information, so a debugger can show where a state is. */
+ * ASYNC_HERE_(n, line) the number that is stored for it. The enumerator puts
+ * the line into the debug information, so a debugger can show where a state is.
+ * With ASYNC_DEBUG the number itself tells the line, for async_debug.h. */
 
-#define ASYNC_NUMBER_(n) ((n)-async_base_)
+#if defined(ASYNC_DEBUG) && !defined(ASYNC_USE_LABELS)
+#define ASYNC_NUMBER_(n, line)                                                 \
+    ((line)*4 + (n) % 4 + 0 * (int)sizeof(char[(line) < 0x3FFF ? 1 : -1]))
+#else
+#define ASYNC_NUMBER_(n, line) ((n)-async_base_)
+#endif
 #define ASYNC_NAME_(n, line) async_state_##n##_is_line_##line##_
 
 #ifdef ASYNC_USE_LABELS
@@ -340,9 +373,10 @@ static inline int async_enter_finally_(struct async_frame *frame, int rc)
  * function, so that distances between labels mean the same in every call. */
 #define ASYNC_ANCHOR_                                                          \
     static const char *const volatile async_anchor_ =                          \
-        ASYNC_ADDRESS_(async_dispatch_);
+        ASYNC_ADDRESS_(async_resume_);
 #define ASYNC_RESUME_                                                          \
-    if (async_at_ > ASYNC_AT_FINALLY_ && async_at_ != ASYNC_AT_END_) {         \
+    async_resume_:                                                             \
+    if (async_at_ > ASYNC_AT_END_) {                                           \
         const void *async_target_ = async_anchor_ + (int16_t)async_at_;        \
         _Pragma("GCC diagnostic push")                                         \
         _Pragma("GCC diagnostic ignored \"-Wpedantic\"")                       \
@@ -350,9 +384,9 @@ static inline int async_enter_finally_(struct async_frame *frame, int rc)
         _Pragma("GCC diagnostic pop")                                          \
     }
 #define ASYNC_POINT_(n, line)                                                  \
-    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n) };                          \
+    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n, line) };                    \
     ASYNC_LABEL_(n) :
-#define ASYNC_HERE_(n)                                                         \
+#define ASYNC_HERE_(n, line)                                                   \
     async_distance_(ASYNC_ADDRESS_(ASYNC_LABEL_(n)) - async_anchor_)
 
 static inline unsigned async_distance_(long distance)
@@ -371,16 +405,16 @@ static inline unsigned async_distance_(long distance)
 /* The check asks whether it was this function's own switch that jumped here. It
  * is optimized away where no other one can have. */
 #define ASYNC_POINT_(n, line)                                                  \
-    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n) };                          \
+    enum { ASYNC_NAME_(n, line) = ASYNC_NUMBER_(n, line) };                    \
     case ASYNC_NAME_(n, line):                                                 \
     ASYNC_CHECK_(async_at_ == ASYNC_NAME_(n, line),                            \
                  "an await inside a switch: that switch jumped into it; use "  \
                  "ASYNC_USE_LABELS, or if and else")
-#define ASYNC_HERE_(n) ASYNC_NUMBER_(n)
+#define ASYNC_HERE_(n, line) ASYNC_NUMBER_(n, line)
 
 #endif
 
-/* ---- await ------------------------------------------------------------------
+/* ---- await -----------------------------------------------------------------
  * Each is one statement. In a finished function's place it goes on; in a
  * pending one's place this function is suspended too. */
 
@@ -395,7 +429,7 @@ static inline unsigned async_distance_(long distance)
         }                                                                      \
         async_rc_ = (x);                                                       \
         if (async_rc_ <= 0) {                                                  \
-            async_at_ = ASYNC_HERE_(n);                                        \
+            async_at_ = ASYNC_HERE_(n, line);                                  \
             goto async_suspend_;                                               \
         }                                                                      \
     } while (0)
@@ -414,7 +448,7 @@ static inline unsigned async_distance_(long distance)
         }                                                                      \
         async_rc_ = (x);                                                       \
         if (async_rc_ == ASYNC_PENDING || async_rc_ == ASYNC_ASKED_) {         \
-            async_at_ = ASYNC_HERE_(n);                                        \
+            async_at_ = ASYNC_HERE_(n, line);                                  \
             goto async_suspend_;                                               \
         }                                                                      \
         (status) = async_rc_;                                                  \
@@ -428,7 +462,7 @@ static inline unsigned async_distance_(long distance)
         if (async_frame_->status_ == 0)                                        \
             async_frame_->status_ = ASYNC_YIELDED_;                            \
         async_rc_ = ASYNC_PENDING;                                             \
-        async_at_ = ASYNC_HERE_(n);                                            \
+        async_at_ = ASYNC_HERE_(n, line);                                      \
         goto async_suspend_;                                                   \
         ASYNC_POINT_(n, line);                                                 \
         if (async_yielded(async_frame_))                                       \
@@ -455,7 +489,7 @@ static inline int async_error_(int error)
     return error < 0 ? error : ASYNC_EINVAL;
 }
 
-/* ---- generators ---------------------------------------------------------------
+/* ---- generators ------------------------------------------------------------
  * A generator hands out values by leaving them in its frame and yielding. What
  * it is sent is put in its frame before the next step. Generators take each
  * other as children: take, filter and chain are functions like any other.
@@ -488,11 +522,11 @@ static inline int async_next_(int status, const struct async_frame *frame)
         } else if (async_rc_ = (step), !async_yielded(&(generator)->async)) {  \
             if (async_rc_ > 0)                                                 \
                 break;                                                         \
-            async_at_ = ASYNC_HERE_(n);                                        \
+            async_at_ = ASYNC_HERE_(n, line);                                  \
             goto async_suspend_;                                               \
         } else
 
-/* ---- short names -------------------------------------------------------------- */
+/* ---- short names -------------------------------------------------------- */
 
 #if ASYNC_SHORT_NAMES
 typedef async_status async;

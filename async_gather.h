@@ -72,7 +72,7 @@
 
 #include "async_loop.h" /* tasks, timers, waits */
 
-/* ---- gather --------------------------------------------------------------- */
+/* ---- gather ------------------------------------------------------------- */
 
 /* A set of tasks somebody waits for. Yours, in the frame of whoever waits;
  * all-zero to start with, and again when the gather is over. */
@@ -270,7 +270,7 @@ static inline async_status async_map_n(struct async_loop *loop,
                 sizeof(frames) / sizeof *(frames), tasks,                      \
                 sizeof(tasks) / sizeof *(tasks))
 
-/* ---- timeout ---------------------------------------------------------------- */
+/* ---- timeout ------------------------------------------------------------ */
 
 enum { /* what a timer of a timeout is, in its wait's flags */
        ASYNC_TIMEOUT_IDLE_,
@@ -287,7 +287,14 @@ static inline void async_timeout_expire_(struct async_loop *loop,
     timer->wait_.flags = ASYNC_TIMEOUT_ASKS_;
     ASYNC_ASSERT(task->wait_.asks < 255, "timeouts nested too deep");
     task->wait_.asks++;
+    task->wait_.flags |= ASYNC_IS_LATE_;
     async_ready_task_(loop, task);
+}
+
+static inline void async_timeout_asks_no_more_(struct async_task *task)
+{
+    if (--task->wait_.asks == 0)
+        task->wait_.flags &= (uint8_t)~ASYNC_IS_LATE_;
 }
 
 /* Awaitable, around another: await(async_timeout(loop, &timer, 500, x)) is x
@@ -314,8 +321,8 @@ static inline async_status async_timeout(struct async_loop *loop,
             }
         } else if (is == ASYNC_TIMEOUT_ASKS_ && x == ASYNC_ASKED_) {
             timer->wait_.flags = ASYNC_TIMEOUT_LANDED_;
-            task->wait_.asks--;
-            loop->land_ = 1;
+            async_timeout_asks_no_more_(task);
+            loop->step_ |= ASYNC_STEP_LAND_;
             return ASYNC_PENDING;
         }
         return x;
@@ -323,14 +330,14 @@ static inline async_status async_timeout(struct async_loop *loop,
     if (is == ASYNC_TIMEOUT_RUNNING_)
         async_timer_stop(loop, timer);
     if (is == ASYNC_TIMEOUT_ASKS_)
-        task->wait_.asks--;
+        async_timeout_asks_no_more_(task);
     timer->wait_.flags = ASYNC_TIMEOUT_IDLE_;
     return is == ASYNC_TIMEOUT_LANDED_ && x == ASYNC_ECANCELED
                ? ASYNC_ETIMEDOUT
                : x;
 }
 
-/* ---- semaphore ----------------------------------------------------------------- */
+/* ---- semaphore ---------------------------------------------------------- */
 
 /* So many permits; those who want one too many wait in line, first come first
  * served. Yours; set `permits` before use. */

@@ -59,7 +59,7 @@
 #ifndef ASYNC_LOOP_H
 #define ASYNC_LOOP_H
 
-#include "async_task.h" /* tasks and what they wait for */
+#include "async_wait.h" /* tasks and what they wait for */
 
 #if defined(__unix__) || defined(__APPLE__)
 #define ASYNC_HAVE_RUN_ ASYNC_HOSTED_
@@ -85,7 +85,7 @@
 #define ASYNC_RUN_FDS 64
 #endif
 
-/* ---- the host -------------------------------------------------------------- */
+/* ---- the host ----------------------------------------------------------- */
 
 /* Makes `host` the one to notify, NULL for none. On the loop's thread. When it
  * returns, nobody is in the former host's notify any more. */
@@ -93,139 +93,103 @@ static inline void async_attach(struct async_loop *loop,
                                 const struct async_host *host)
 {
     async_check_loop_(loop);
-    ASYNC_SET_HOST_(loop, host);
+    ASYNC_STORE_(&loop->host_, host);
     while (async_byte_(&loop->woken_) >= ASYNC_NOTIFYING_)
         ; /* a few instructions of another thread */
     if (host)
         host->notify(host->arg);
 }
 
-#if ASYNC_HOSTED_
-static inline async_status async_fd_wait_(struct async_loop *loop, int fd,
-                                          int events)
-{
-    struct async_task *task = loop->current_;
-    async_status status;
-    struct async_wait_ *wait;
-
-    if (fd < 0)
-        return ASYNC_EINVAL;
-    if (task && task->wait_.kind == ASYNC_WAIT_FD_ &&
-        task->wait_.on.fd != fd * 4 + events)
-        async_wait_drop_(loop, task); /* given up for another */
-    status = async_wait_go_(loop, ASYNC_WAIT_FD_, NULL);
-    if (status != ASYNC_NEW_)
-        return status;
-    wait = &task->wait_;
-    wait->on.fd = fd * 4 + events;
-    async_line_join_(&loop->fds_, wait);
-    status = async_watch_(loop, fd);
-    if (status < 0) {
-        async_line_leave_(&loop->fds_, wait);
-        wait->kind = ASYNC_WAIT_NONE_;
-        return status;
-    }
-    return async_pending_(loop);
-}
-
-/* Awaitables: wait until `fd` can be read from or written to without blocking,
- * or has failed. ASYNC_ENOTSUP: the host watches no descriptors; ASYNC_EINVAL:
- * `fd` is none; or what the host's watch says. If canceled here: nothing is
- * lost. */
-static inline async_status async_readable(struct async_loop *loop, int fd)
-{
-    return async_fd_wait_(loop, fd, ASYNC_READABLE);
-}
-
-static inline async_status async_writable(struct async_loop *loop, int fd)
-{
-    return async_fd_wait_(loop, fd, ASYNC_WRITABLE);
-}
-
-/* The host reports that `fd` is ready for `events`. On the loop's thread. */
-static inline void async_ready(struct async_loop *loop, int fd, int events)
-{
-    struct async_wait_ *wait = loop->fds_, *last = wait ? wait->prev : NULL;
-    int more = wait != NULL;
-
-    while (more) {
-        struct async_wait_ *next = wait->next;
-
-        more = wait != last;
-        if (wait->on.fd / 4 == fd && wait->on.fd & events) {
-            async_line_leave_(&loop->fds_, wait);
-            async_wait_over_(loop, wait, ASYNC_DONE);
-        }
-        wait = next;
-    }
-    (void)async_watch_(loop, fd);
-}
-#endif
-
-/* ---- polling ----------------------------------------------------------------- */
+/* ---- polling ------------------------------------------------------------ */
 
 /* A cancel that is asked for is offered to a task's functions first: their wait
  * answers ASYNC_ASKED_, and if that comes all the way up, no finally section
  * has objected, and it lands in one more step. An expired timeout that meets
  * the answer on its way up lets its own land, by `land_`. */
-static inline async_status async_land_(struct async_loop *loop,
-                                       struct async_task *task, int status)
+ASYNC_COLD_ async_status async_land_(struct async_loop *loop,
+                                     struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
-    unsigned cancel = 0;
+    int cancel = 0;
 
     for (;;) {
         if (status == ASYNC_ASKED_) {
             status = ASYNC_PENDING;
             cancel = wait->flags & ASYNC_IS_CANCELED_;
             if (cancel)
-                loop->land_ = 1;
+                loop->step_ |= ASYNC_STEP_LAND_;
         }
-        if (status != ASYNC_PENDING || !loop->land_)
-            break;
-        loop->land_ = 0;
-        loop->landing_ = 1;
-        loop->seen_ = 0;
-        wait->flags = (uint8_t)(wait->flags & ~cancel);
+        if (status != ASYNC_PENDING || !(loop->step_ & ASYNC_STEP_LAND_))
+            return status;
+        loop->step_ &= ASYNC_STEP_AGAIN_;
+        wait->flags = (uint8_t)((wait->flags & ~cancel) | ASYNC_IS_LANDING_);
         status = task->fn(loop, task->frame);
-        if (loop->landing_) { /* no wait took it: ask again */
-            loop->landing_ = 0;
-            wait->flags = (uint8_t)(wait->flags | cancel);
-            async_ready_task_(loop, task);
+        if (wait->flags & ASYNC_IS_LANDING_) { /* no wait took it: ask again */
+            wait->flags =
+                (uint8_t)((wait->flags & ~ASYNC_IS_LANDING_) | cancel);
+            loop->step_ |= ASYNC_STEP_AGAIN_;
         }
         cancel = 0;
     }
-    loop->land_ = 0;
-    return status;
 }
 
-static inline void async_step_(struct async_loop *loop,
-                               struct async_task *task)
+/* True if its function has yielded, without a wait of the loop's. */
+static inline int async_task_yielded_(const struct async_task *task)
+{
+    return task->frame &&
+           async_yielded((const struct async_frame *)task->frame);
+}
+
+/* The first task that is ready has been stepped: whatever can have happened. */
+static inline void async_stepped_(struct async_loop *loop,
+                                  struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
+
+    if (status == ASYNC_ASKED_ || loop->step_ & ASYNC_STEP_LAND_)
+        status = async_land_(loop, task, status);
+    if (status != ASYNC_PENDING) {
+        async_ready_leave_(loop, task);
+        loop->current_ = NULL;
+        async_task_end_(loop, task, status);
+        ASYNC_TELL_(loop, task, ASYNC_ON_END);
+        return;
+    }
+    if (!(loop->step_ & ASYNC_STEP_SEEN_)) {
+        if (wait->kind != ASYNC_WAIT_NONE_)
+            async_wait_drop_(loop, task); /* given up for something else */
+        if (async_task_yielded_(task))
+            loop->step_ |= ASYNC_STEP_AGAIN_;
+        if (!(loop->step_ & ASYNC_STEP_AGAIN_)) {
+            wait->kind = ASYNC_WAIT_BARE_;
+            async_line_join_(&loop->lookers_, wait);
+        }
+    }
+    if (loop->step_ & ASYNC_STEP_AGAIN_)
+        loop->ready_ = task;
+    else
+        async_ready_leave_(loop, task);
+}
+
+/* Steps the first task that is ready. What it does most, quickly. */
+static inline void async_step_(struct async_loop *loop, struct async_task *task)
+{
     int status;
 
     loop->current_ = task;
-    loop->seen_ = 0;
+    loop->step_ = 0;
+    ASYNC_TELL_(loop, task, ASYNC_ON_STEP);
     status = task->fn(loop, task->frame);
-    if (status == ASYNC_ASKED_ || loop->land_)
-        status = async_land_(loop, task, status);
-    loop->current_ = NULL;
-    if (status != ASYNC_PENDING) {
-        async_task_end_(loop, task, status);
-        return;
-    }
-    if (wait->kind != ASYNC_WAIT_NONE_) {
-        if (loop->seen_)
-            return;
-        async_wait_drop_(loop, task); /* given up for something else */
-    }
-    if (task->frame && async_yielded((struct async_frame *)task->frame)) {
-        async_ready_task_(loop, task);
-    } else {
-        wait->kind = ASYNC_WAIT_BARE_;
-        async_line_join_(&loop->lookers_, wait);
-    }
+    ASYNC_TELL_(loop, task, ASYNC_ON_STEPPED);
+    if (status == ASYNC_PENDING &&
+        (loop->step_ == (ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_) ||
+         (loop->step_ == 0 && task->wait_.kind == ASYNC_WAIT_NONE_ &&
+          async_task_yielded_(task))))
+        loop->ready_ = task;
+    else if (status == ASYNC_PENDING && loop->step_ == ASYNC_STEP_SEEN_)
+        async_ready_leave_(loop, task);
+    else
+        async_stepped_(loop, task, status);
 }
 
 /* Lets go what is due at now_. */
@@ -300,6 +264,20 @@ static inline async_time async_next_poll_(struct async_loop *loop)
     return ticks;
 }
 
+/* True if tasks live and nothing that the loop knows of will wake them: each
+ * waits for another one, for a lock or an end, and no timer, job, descriptor,
+ * flag or condition is waited for. Only a spawn, a cancel or a release from
+ * outside could help. */
+static inline int async_stuck(struct async_loop *loop)
+{
+#if ASYNC_HOSTED_
+    if (loop->coming_)
+        return 0;
+#endif
+    return loop->alive_ && !loop->lookers_ && !loop->deadlines_.due &&
+           async_next_poll_(loop) == ASYNC_FOREVER;
+}
+
 /* Runs everything that is ready at `now`, in the order it became ready. Never
  * blocks. Returns the ticks until it must be called again: 0 at once,
  * ASYNC_FOREVER only after a wake. The answer holds until the loop is changed
@@ -332,19 +310,42 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
     }
     async_expire_(loop);
     last = loop->ready_;
-    while (loop->ready_ && (last || steps < ASYNC_POLL_STEPS)) {
-        struct async_task *task = async_ready_pop_(loop);
+    while (last) {
+        struct async_task *task;
 
-        if (task == last)
-            last = NULL;
+        ASYNC_TELL_(loop, NULL, ASYNC_ON_CHOICE);
+        task = loop->ready_->next_;
         async_step_(loop, task);
         steps++;
+        if (task == last)
+            last = steps < ASYNC_POLL_STEPS ? loop->ready_ : NULL;
     }
+    loop->current_ = NULL;
     loop->polling_ = 0;
     return async_next_poll_(loop);
 }
 
-/* ---- async_run: a host of our own ---------------------------------------------------------- */
+/* A host without a clock, for tests and simulations: time jumps from deadline
+ * to deadline. Polls from `now` on, for `ticks` at the most, and returns the
+ * time at which only a wake could bring work, or at which they are over. */
+static inline async_time async_simulate(struct async_loop *loop, async_time now,
+                                        async_time ticks)
+{
+    async_time jump = async_poll(loop, now);
+
+    while (jump != ASYNC_FOREVER && ticks) {
+        if (jump > ticks)
+            jump = ticks;
+        now = (async_time)(now + jump);
+        ticks = (async_time)(ticks - jump);
+        jump = async_poll(loop, now);
+    }
+    while (jump == 0) /* what is due at the last moment */
+        jump = async_poll(loop, now);
+    return now;
+}
+
+/* ---- async_run: a host of our own --------------------------------------- */
 
 #if ASYNC_HAVE_RUN_
 
@@ -424,8 +425,7 @@ static inline void async_run_wait_(struct async_loop *loop,
 
     if (ms > 0x7FFFFFFF)
         ms = 0x7FFFFFFF;
-    if (poll(run->fds, run->count,
-             ticks == ASYNC_FOREVER ? -1 : (int)ms) <= 0)
+    if (poll(run->fds, run->count, ticks == ASYNC_FOREVER ? -1 : (int)ms) <= 0)
         return;
     if (run->fds[0].revents)
         while (read(run->fds[0].fd, drain, sizeof drain) == sizeof drain)
@@ -463,19 +463,28 @@ static inline int async_run_open_(struct async_run_ *run)
     return 0;
 }
 
+static inline async_status async_gives_up_(struct async_loop *loop, void *frame)
+{
+    (void)loop;
+    (void)frame;
+    return ASYNC_EDEADLK;
+}
+
 /* Runs fn(loop, frame), and everything else that is spawned on the loop, to the
  * end, on the monotonic clock; sleeps while there is nothing to do. `fn` may
  * be NULL: runs what was spawned before. Returns ASYNC_DONE; or the error of
  * fn; or, with no loop->unhandled to take it, the first error of a task that
  * nobody joined. ASYNC_EBUSY: this loop is running, or has a host that runs
- * it. A negated errno: there was no pipe to be woken through; nothing ran.
- * Other threads may wake the loop until this returns, and no longer. */
+ * it. ASYNC_EDEADLK: nothing could wake the tasks any more; fn was canceled
+ * and has ended, others may live. A negated errno: there was no pipe to be
+ * woken through; nothing ran. Other threads may wake the loop until this
+ * returns, and no longer. */
 static inline async_status async_run(struct async_loop *loop, async_fn *fn,
                                      void *frame)
 {
     struct async_run_ run;
     struct async_task task;
-    async_status status, error;
+    async_status status, error, stuck = 0;
 
     async_check_loop_(loop);
     if (loop->running_ || loop->polling_ || loop->host_)
@@ -494,6 +503,16 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
 
         if (!loop->alive_)
             break;
+        if (ticks == ASYNC_FOREVER && async_stuck(loop)) {
+            ASYNC_TELL_(loop, NULL, ASYNC_ON_STUCK);
+            if (stuck) /* though it was canceled: in its clean-up too */
+                task.fn = async_gives_up_;
+            stuck = ASYNC_EDEADLK;
+            if (!fn || async_task_outcome(&task) != ASYNC_PENDING)
+                break;
+            async_cancel(loop, &task);
+            continue;
+        }
         if (ticks || run.count > 1)
             async_run_wait_(loop, &run, ticks);
     }
@@ -508,7 +527,7 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
     while ((error = async_unjoined(loop)) != 0)
         if (status > 0 && !loop->unhandled)
             status = error;
-    return status;
+    return stuck ? stuck : status;
 }
 
 #endif /* ASYNC_HAVE_RUN_ */

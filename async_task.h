@@ -10,31 +10,26 @@
  *
  *     ASYNC_TASK_LIST    1: every live task is on its loop's list. Default 1
  *                        on hosts, 0 elsewhere.
+ *     ASYNC_DEBUG        Defined: what async_debug.h needs is there. Where it
+ *                        is not, it costs nothing. Files may differ.
  */
 #ifndef ASYNC_TASK_H
 #define ASYNC_TASK_H
 
 #include "async_timer.h" /* times, lines, deadlines */
+#include "async_wake.h"  /* what other contexts may write */
 
 #include <stddef.h> /* size_t, NULL */
-#include <stdint.h> /* the wake flag */
-
-/* An exchange of one byte: inline, or not at all (it would not link). */
-#if defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_1)
-#define ASYNC_HAVE_EXCHANGE_ 1
-#else
-#define ASYNC_HAVE_EXCHANGE_ 0
-#endif
+#include <stdint.h> /* the bytes of a task */
 
 #ifndef ASYNC_TASK_LIST
 #define ASYNC_TASK_LIST ASYNC_HOSTED_
 #endif
 
-/* ---- types ------------------------------------------------------------------ */
+/* ---- types -------------------------------------------------------------- */
 
 struct async_loop;
 struct async_task;
-struct async_timer;
 
 /* The functions that can be spawned. `frame` points to a struct whose first
  * member is its struct async_frame. */
@@ -60,7 +55,16 @@ enum {
     ASYNC_IS_WOKEN_ = 4,     /* its wait is over, `status` is how */
     ASYNC_IS_CANCELED_ = 8,  /* a cancel is asked for */
     ASYNC_IS_OWNED_ = 16,    /* `ends` is an owner, not a line of joiners */
-    ASYNC_IS_UNJOINED_ = 32  /* failed, on the loop's list of such */
+    ASYNC_IS_UNJOINED_ = 32, /* failed, on the loop's list of such */
+    ASYNC_IS_LATE_ = 64,     /* `asks` is not 0 */
+    ASYNC_IS_LANDING_ = 128, /* its wait takes the cancel in this step */
+    ASYNC_ASKS_ = ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_ | ASYNC_IS_LANDING_
+};
+
+enum {                        /* what is known of a step, so far */
+       ASYNC_STEP_SEEN_ = 1,  /* the task has asked for its wait */
+       ASYNC_STEP_AGAIN_ = 2, /* it is ready again */
+       ASYNC_STEP_LAND_ = 4   /* a cancel may land: it is stepped once more */
 };
 
 /* Who is told of a task's end, and takes its error, in place of joiners. */
@@ -86,19 +90,9 @@ struct async_task {
 #endif
 };
 
-/* Calls `fn` once, later, from async_poll. Yours; all-zero is stopped. */
-struct async_timer {
-    struct async_wait_ wait_;
-    void (*fn)(struct async_loop *loop, struct async_timer *timer);
-    void *arg;
-};
-
-/* Set from anywhere, waited for by a task. One byte; all-zero is not set. */
-struct async_flag {
-    volatile uint8_t set_;
-};
-
 enum { ASYNC_READABLE = 1, ASYNC_WRITABLE = 2 };
+/* A few waits each with 1000 connections; a small loop has few. */
+enum { ASYNC_FD_LINES_ = ASYNC_RADIX_BITS > 1 ? 128 : 1 };
 
 /* What a host gives the loop. It outlives its being attached.
  * notify: call async_poll soon. Comes from any thread, a signal handler, an
@@ -112,6 +106,29 @@ struct async_host {
     int (*watch)(void *arg, int fd, int events);
     void *arg;
 };
+
+/* What watches a loop: its first member, of a type of its own. */
+struct async_probe {
+    void (*tell)(struct async_probe *probe, struct async_loop *loop,
+                 struct async_task *task, int what);
+};
+
+enum { /* what it is told, and of which task */
+       ASYNC_ON_SPAWN,   /* the new one */
+       ASYNC_ON_CHOICE,  /* none: the first that is ready will be stepped */
+       ASYNC_ON_STEP,    /* it begins a step */
+       ASYNC_ON_STEPPED, /* it has ended it */
+       ASYNC_ON_END,     /* it has ended, and may be gone */
+       ASYNC_ON_STUCK    /* none: nothing can wake those that live */
+};
+
+#ifdef ASYNC_DEBUG
+#define ASYNC_TELL_(loop, task, what)                                          \
+    ((loop)->probe ? (loop)->probe->tell((loop)->probe, loop, task, what)      \
+                   : (void)0)
+#else
+#define ASYNC_TELL_(loop, task, what) ((void)0)
+#endif
 
 /* The loop. Yours; all-zero is ready to use. */
 struct async_loop {
@@ -131,18 +148,21 @@ struct async_loop {
     void (*unhandled)(struct async_loop *loop, struct async_task *task,
                       async_status error);
 
+    /* Told of what the loop does where ASYNC_DEBUG is defined; see
+     * async_debug.h. */
+    struct async_probe *probe;
+
     uint8_t polling_;
     uint8_t running_;
-    uint8_t seen_;    /* the running task has asked for its wait */
-    uint8_t land_;    /* a cancel may land: the task is stepped once more */
-    uint8_t landing_; /* and in that step its wait takes it */
+    uint8_t step_; /* of the running task: ASYNC_STEP_... */
     uint8_t stamp_;
-    struct async_task *current_;
+    struct async_task *current_;   /* the first that is ready, while it runs */
     struct async_task *ready_;     /* the last; its next_ is the first */
     struct async_wait_ *unjoined_; /* failed, not joined */
     struct async_wait_ *lookers_;  /* flags and plain conditions */
 #if ASYNC_HOSTED_
-    struct async_wait_ *fds_;
+    struct async_wait_ *fds_[ASYNC_FD_LINES_]; /* by number */
+    size_t coming_; /* how many waits others will end: jobs, descriptors */
 #endif
 #if ASYNC_TASK_LIST
     struct async_task *newest_;
@@ -202,99 +222,7 @@ static inline size_t async_looks(const struct async_loop *loop)
     return loop->looks_;
 }
 
-/* ---- waking, from any context ---------------------------------------------- */
-
-enum {
-    ASYNC_WOKEN_ = 1,    /* latched until the next poll */
-    ASYNC_NOTIFYING_ = 2 /* times those who are in the host's notify */
-};
-
-/* The operations on the bytes that threads, handlers and interrupts share.
- * Where a byte can be compared and swapped inline they are atomic; elsewhere
- * there is one core, and a store is. */
-#if ASYNC_HAVE_EXCHANGE_
-
-static inline unsigned async_byte_(const volatile uint8_t *byte)
-{
-    return __atomic_load_n(byte, __ATOMIC_SEQ_CST);
-}
-
-/* Latches the wake. True: nobody had, so the host must be told, and
- * async_byte_told_ called after it. */
-static inline int async_byte_wake_(volatile uint8_t *byte)
-{
-    uint8_t was = __atomic_load_n(byte, __ATOMIC_RELAXED), is;
-
-    do {
-        while (was == 0xFE) /* 127 threads in notify: one will be out soon */
-            was = __atomic_load_n(byte, __ATOMIC_RELAXED);
-        is = (uint8_t)(was & ASYNC_WOKEN_
-                           ? was
-                           : was + ASYNC_NOTIFYING_ + ASYNC_WOKEN_);
-    } while (!__atomic_compare_exchange_n(byte, &was, is, 1, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_RELAXED));
-    return was != is;
-}
-
-static inline void async_byte_told_(volatile uint8_t *byte)
-{
-    (void)__atomic_fetch_sub(byte, ASYNC_NOTIFYING_, __ATOMIC_SEQ_CST);
-}
-
-static inline void async_byte_set_(volatile uint8_t *byte)
-{
-    __atomic_store_n(byte, ASYNC_WOKEN_, __ATOMIC_RELEASE);
-}
-
-/* Clears it. True if it was set. Called before looking at what it stands for:
- * what is set in between is found now, or found set the next time. */
-static inline int async_byte_clear_(volatile uint8_t *byte)
-{
-    if (!(__atomic_load_n(byte, __ATOMIC_RELAXED) & ASYNC_WOKEN_))
-        return 0;
-    (void)__atomic_fetch_and(byte, (uint8_t)~ASYNC_WOKEN_, __ATOMIC_ACQ_REL);
-    return 1;
-}
-
-#define ASYNC_HOST_(loop) __atomic_load_n(&(loop)->host_, __ATOMIC_SEQ_CST)
-#define ASYNC_SET_HOST_(loop, host)                                            \
-    __atomic_store_n(&(loop)->host_, host, __ATOMIC_SEQ_CST)
-
-#else
-
-static inline unsigned async_byte_(const volatile uint8_t *byte)
-{
-    return *byte;
-}
-
-static inline void async_byte_set_(volatile uint8_t *byte)
-{
-    *byte = ASYNC_WOKEN_;
-}
-
-static inline int async_byte_wake_(volatile uint8_t *byte)
-{
-    async_byte_set_(byte);
-    return 1; /* once too often rather than never */
-}
-
-static inline void async_byte_told_(volatile uint8_t *byte)
-{
-    (void)byte;
-}
-
-static inline int async_byte_clear_(volatile uint8_t *byte)
-{
-    if (!*byte)
-        return 0;
-    *byte = 0;
-    return 1;
-}
-
-#define ASYNC_HOST_(loop) ((loop)->host_)
-#define ASYNC_SET_HOST_(loop, host) ((void)((loop)->host_ = (host)))
-
-#endif
+/* ---- waking, from any context ------------------------------------------- */
 
 /* Has async_poll called soon. From any thread, signal handler or interrupt.
  * Latched: wakes before the next poll are one. The loop must live. */
@@ -304,18 +232,10 @@ static inline void async_wake(struct async_loop *loop)
 
     if (!async_byte_wake_(&loop->woken_))
         return;
-    host = ASYNC_HOST_(loop);
+    host = ASYNC_LOAD_(&loop->host_);
     if (host)
         host->notify(host->arg);
     async_byte_told_(&loop->woken_);
-}
-
-/* Sets the flag and wakes the loop. From any thread, handler or interrupt. */
-static inline void async_flag_set(struct async_loop *loop,
-                                  struct async_flag *flag)
-{
-    async_byte_set_(&flag->set_);
-    async_wake(loop);
 }
 
 /* After a change from outside async_poll, which has made its answer wrong. */
@@ -325,76 +245,42 @@ static inline void async_changed_(struct async_loop *loop)
         loop->host_->notify(loop->host_->arg);
 }
 
-/* ---- the ready queue ------------------------------------------------------------ */
+/* ---- the ready queue -------------------------------------------------------
+ * A circle, first come first served. A task stays in it, as its first, while it
+ * runs: then one store makes it the last, or takes it out. */
 
 static inline void async_ready_task_(struct async_loop *loop,
                                      struct async_task *task)
 {
-    if (task->next_)
+    struct async_task *last = loop->ready_;
+
+    if (task->next_) {
+        if (task == loop->current_)
+            loop->step_ |= ASYNC_STEP_AGAIN_;
         return;
-    if (loop->ready_) {
-        task->next_ = loop->ready_->next_;
-        loop->ready_->next_ = task;
-        loop->ready_ = task;
+    }
+    loop->ready_ = task;
+    if (last) {
+        task->next_ = last->next_;
+        last->next_ = task;
     } else {
-        loop->ready_ = task->next_ = task;
+        task->next_ = task;
         async_changed_(loop);
     }
 }
 
-static inline struct async_task *async_ready_pop_(struct async_loop *loop)
+/* The running task leaves it. */
+static inline void async_ready_leave_(struct async_loop *loop,
+                                      struct async_task *task)
 {
-    struct async_task *task = loop->ready_->next_;
-
     if (task == loop->ready_)
         loop->ready_ = NULL;
     else
         loop->ready_->next_ = task->next_;
     task->next_ = NULL;
-    return task;
 }
 
-/* ---- timers --------------------------------------------------------------------- */
-
-/* Stops it; nothing if it isn't running. Its fn is not called any more. */
-static inline void async_timer_stop(struct async_loop *loop,
-                                    struct async_timer *timer)
-{
-    if (!timer->wait_.next)
-        return;
-    if (timer->wait_.kind == ASYNC_WAIT_FRESH_)
-        async_line_leave_(&loop->deadlines_.due, &timer->wait_);
-    else
-        async_deadlines_remove_(&loop->deadlines_, &timer->wait_);
-}
-
-/* Calls fn(loop, timer) in `ticks` ticks, counted from this poll, or between
- * polls from the next one; 0 counts as 1. A running timer is started anew.
- * Not from other threads. */
-static inline void async_timer_start(
-    struct async_loop *loop, struct async_timer *timer, async_time ticks,
-    void (*fn)(struct async_loop *loop, struct async_timer *timer), void *arg)
-{
-    async_check_loop_(loop);
-    async_timer_stop(loop, timer);
-    ASYNC_ASSERT(ticks <= ASYNC_MAX_TICKS, "longer than ASYNC_MAX_TICKS");
-    timer->fn = fn;
-    timer->arg = arg;
-    if (ticks == 0)
-        ticks = 1;
-    if (loop->polling_) {
-        timer->wait_.kind = ASYNC_WAIT_TIMER_;
-        async_deadlines_add_(&loop->deadlines_, &timer->wait_,
-                             (async_time)(loop->now_ + ticks));
-    } else {
-        timer->wait_.kind = ASYNC_WAIT_FRESH_;
-        timer->wait_.on.deadline = ticks;
-        async_line_join_(&loop->deadlines_.due, &timer->wait_);
-        async_changed_(loop);
-    }
-}
-
-/* ---- waits -------------------------------------------------------------------------- */
+/* ---- waits -------------------------------------------------------------- */
 
 /* The wait is over: it has left its line, its task runs. */
 static inline void async_wait_over_(struct async_loop *loop,
@@ -421,10 +307,17 @@ static inline int async_line_wake_(struct async_loop *loop,
 }
 
 #if ASYNC_HOSTED_
+/* Where those who wait for `fd` wait, others among them. */
+static inline struct async_wait_ **async_fd_line_(struct async_loop *loop,
+                                                  int fd)
+{
+    return &loop->fds_[(unsigned)fd % ASYNC_FD_LINES_];
+}
+
 /* Tells the host what is still waited for on `fd`. */
 static inline int async_watch_(struct async_loop *loop, int fd)
 {
-    struct async_wait_ *first = loop->fds_, *wait = first;
+    struct async_wait_ *first = *async_fd_line_(loop, fd), *wait = first;
     int events = 0;
 
     if (!loop->host_ || !loop->host_->watch)
@@ -448,8 +341,8 @@ static inline struct async_wait_ **async_joiners_(struct async_task *task)
 }
 
 /* The task waits for nothing any more. */
-static inline void async_wait_drop_(struct async_loop *loop,
-                                    struct async_task *task)
+ASYNC_COLD_ void async_wait_drop_(struct async_loop *loop,
+                                  struct async_task *task)
 {
     struct async_wait_ *wait = &task->wait_;
     unsigned kind = wait->kind;
@@ -466,12 +359,13 @@ static inline void async_wait_drop_(struct async_loop *loop,
         async_line_leave_((struct async_wait_ **)wait->on.object, wait);
         break;
     case ASYNC_WAIT_JOIN_:
-        async_line_leave_(
-            async_joiners_((struct async_task *)wait->on.object), wait);
+        async_line_leave_(async_joiners_((struct async_task *)wait->on.object),
+                          wait);
         break;
 #if ASYNC_HOSTED_
     case ASYNC_WAIT_FD_:
-        async_line_leave_(&loop->fds_, wait);
+        async_line_leave_(async_fd_line_(loop, wait->on.fd / 4), wait);
+        loop->coming_--;
         (void)async_watch_(loop, wait->on.fd / 4);
         break;
 #endif
@@ -487,31 +381,39 @@ static inline void async_wait_drop_(struct async_loop *loop,
  * anything else  it is over, with this status */
 enum { ASYNC_NEW_ = 2 };
 
-static inline async_status async_pending_(struct async_loop *loop)
+ASYNC_COLD_ async_status async_asked_(struct async_loop *loop)
 {
     struct async_task *task = loop->current_;
 
-    loop->seen_ = 1;
-    if (loop->landing_) {
-        loop->landing_ = 0;
-        async_wait_drop_(loop, task);
-        return ASYNC_ECANCELED;
-    }
-    return task->wait_.flags & ASYNC_IS_CANCELED_ || task->wait_.asks
-               ? ASYNC_ASKED_
-               : ASYNC_PENDING;
+    if (!(task->wait_.flags & ASYNC_IS_LANDING_))
+        return ASYNC_ASKED_;
+    async_wait_drop_(loop, task);
+    task->wait_.flags &= (uint8_t)~ASYNC_IS_LANDING_;
+    return ASYNC_ECANCELED;
+}
+
+static inline async_status async_pending_(struct async_loop *loop)
+{
+    loop->step_ |= ASYNC_STEP_SEEN_;
+    return loop->current_->wait_.flags & ASYNC_ASKS_ ? async_asked_(loop)
+                                                     : ASYNC_PENDING;
+}
+
+static inline struct async_task *async_running_(struct async_loop *loop)
+{
+    ASYNC_ASSERT(loop->current_,
+                 "a wait outside a running task of this loop: spawn the "
+                 "function, or hand it the loop that runs it");
+    return loop->current_;
 }
 
 static inline async_status async_wait_go_(struct async_loop *loop,
                                           unsigned kind, void *object)
 {
-    struct async_task *task = loop->current_;
-    struct async_wait_ *wait;
+    struct async_task *task = async_running_(loop);
+    struct async_wait_ *wait = &task->wait_;
 
-    ASYNC_ASSERT(task, "a wait outside a running task of this loop: spawn the "
-                       "function, or hand it the loop that runs it");
-    wait = &task->wait_;
-    if (wait->kind != kind || loop->seen_ ||
+    if (wait->kind != kind || loop->step_ & ASYNC_STEP_SEEN_ ||
         (object && wait->on.object != object)) {
         if (wait->kind != ASYNC_WAIT_NONE_)
             async_wait_drop_(loop, task);
@@ -550,97 +452,15 @@ static inline async_status async_line_wait_(struct async_loop *loop,
     return async_pending_(loop);
 }
 
-/* Awaitable: lets everything else that is ready run first. If canceled here:
- * nothing is lost. (A plain async_yield() does so too in the body of a task's
- * own function; in one that it awaits it looks like a plain condition, and
- * waits for the next tick.) */
-static inline async_status async_yield_now(struct async_loop *loop)
+/* ---- tasks -------------------------------------------------------------- */
+
+/* A finished function's status, in the 16 bits there are for it. */
+static inline int16_t async_fit_(int status)
 {
-    struct async_task *task = loop->current_;
-
-    if (task && task->wait_.kind == ASYNC_WAIT_YIELD_ && !loop->seen_) {
-        if (loop->landing_)
-            return async_pending_(loop);
-        task->wait_.kind = ASYNC_WAIT_NONE_;
-        return ASYNC_DONE;
-    }
-    (void)async_wait_go_(loop, ASYNC_WAIT_YIELD_, NULL);
-    async_ready_task_(loop, task);
-    return async_pending_(loop);
+    if (status <= ASYNC_ASKED_)
+        status = ASYNC_EINVAL;
+    return (int16_t)(status > 0 ? ASYNC_DONE : status);
 }
-
-/* Awaitable: waits until the loop's time is `deadline`, or past it. If
- * canceled here: nothing is lost. */
-static inline async_status async_sleep_until(struct async_loop *loop,
-                                             async_time deadline)
-{
-    const struct async_task *task = loop->current_;
-    unsigned begun = task && !loop->seen_ ? task->wait_.kind : 0u;
-    async_status status;
-
-    if (begun == ASYNC_WAIT_YIELD_ ||
-        (begun != ASYNC_WAIT_SLEEP_ && !async_before_(loop->now_, deadline)))
-        return async_yield_now(loop);
-    status = async_wait_go_(loop, ASYNC_WAIT_SLEEP_, NULL);
-    if (status != ASYNC_NEW_)
-        return status;
-    async_deadlines_add_(&loop->deadlines_, &loop->current_->wait_, deadline);
-    return async_pending_(loop);
-}
-
-/* Awaitable: waits for `ms` milliseconds, from the time of this poll. 0 is
- * async_yield_now. If canceled here: nothing is lost. */
-static inline async_status async_sleep_ms(struct async_loop *loop, uint32_t ms)
-{
-    return async_sleep_until(loop,
-                             (async_time)(loop->now_ + async_ticks_(ms)));
-}
-
-/* Awaitable: waits until `condition` is true. It is looked at in each poll. If
- * canceled here: nothing is lost. Unlike a plain await_until it can be
- * canceled and timed out. */
-#define async_until(loop, condition) async_until_(loop, (condition) ? 1 : 0)
-
-static inline async_status async_until_(struct async_loop *loop, int condition)
-{
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_UNTIL_, NULL);
-
-    if (status == ASYNC_ECANCELED)
-        return status;
-    if (condition) {
-        async_wait_drop_(loop, loop->current_);
-        return ASYNC_DONE;
-    }
-    if (status == ASYNC_DONE) /* looked at, and not true */
-        loop->current_->wait_.kind = ASYNC_WAIT_UNTIL_;
-    else if (status != ASYNC_NEW_)
-        return status;
-    async_line_join_(&loop->lookers_, &loop->current_->wait_);
-    return async_pending_(loop);
-}
-
-/* Awaitable: waits until the flag is set, and clears it. If canceled here: the
- * flag stays as it is. */
-static inline async_status async_flag_wait(struct async_loop *loop,
-                                           struct async_flag *flag)
-{
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_FLAG_, NULL);
-
-    if (status == ASYNC_ECANCELED)
-        return status;
-    if (async_byte_clear_(&flag->set_)) {
-        async_wait_drop_(loop, loop->current_);
-        return ASYNC_DONE;
-    }
-    if (status == ASYNC_DONE) /* a wake, for something else */
-        loop->current_->wait_.kind = ASYNC_WAIT_FLAG_;
-    else if (status != ASYNC_NEW_)
-        return status;
-    async_line_join_(&loop->lookers_, &loop->current_->wait_);
-    return async_pending_(loop);
-}
-
-/* ---- tasks --------------------------------------------------------------------------- */
 
 /* How a task ended: ASYNC_DONE or its error; ASYNC_PENDING before that. */
 static inline async_status async_task_outcome(const struct async_task *task)
@@ -707,6 +527,7 @@ static inline int async_spawn(struct async_loop *loop, struct async_task *task,
         loop->newest_->newer_ = task;
     loop->newest_ = task;
 #endif
+    ASYNC_TELL_(loop, task, ASYNC_ON_SPAWN);
     async_ready_task_(loop, task);
     return 0;
 }
@@ -796,20 +617,8 @@ static inline void async_task_end_(struct async_loop *loop,
 
     if (wait->kind != ASYNC_WAIT_NONE_)
         async_wait_drop_(loop, task);
-    if (task->next_) { /* woken in its last step: it must not stay queued */
-        struct async_task *before = task;
-
-        while (before->next_ != task)
-            before = before->next_;
-        if (loop->ready_ == task)
-            loop->ready_ = before == task ? NULL : before;
-        before->next_ = task->next_;
-        task->next_ = NULL;
-    }
     wait->flags = ASYNC_IS_ENDED_;
-    wait->status = (int16_t)(status > 0               ? ASYNC_DONE
-                             : status > ASYNC_ASKED_ ? status
-                                                      : ASYNC_EINVAL);
+    wait->status = async_fit_(status);
     loop->alive_--;
 #if ASYNC_TASK_LIST
     if (task->newer_)

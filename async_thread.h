@@ -83,7 +83,7 @@
 #include <pthread.h> /* workers */
 #include <unistd.h>  /* sysconf: how many processors */
 
-/* ---- atomics: three operations, named once --------------------------------- */
+/* ---- atomics: three operations, named once ------------------------------ */
 
 #define ASYNC_ATOMICS_AO 1
 #define ASYNC_ATOMICS_BUILTIN 2
@@ -174,7 +174,7 @@ static inline int async_atomic_swap_if_(volatile size_t *word, size_t from,
 
 #endif
 
-/* ---- types -------------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------- */
 
 #ifndef ASYNC_MAX_WORKERS
 #define ASYNC_MAX_WORKERS 64
@@ -248,7 +248,7 @@ struct async_executor_counts {
     unsigned long done; /* jobs that have run */
 };
 
-/* ---- from the workers to the loop ------------------------------------------------ */
+/* ---- from the workers to the loop --------------------------------------- */
 
 /* Hands a finished job to its loop. On a worker. From here on the job is the
  * loop's. One pushes, one takes all: no ABA. */
@@ -284,12 +284,13 @@ static inline void async_take_posted_(struct async_loop *loop)
     }
     for (job = first; job; job = next) {
         next = job->next_;
+        loop->coming_--;
         (void)async_line_wake_(loop, &job->line_, ASYNC_DONE);
         async_executor_promise_(loop, job->executor_);
     }
 }
 
-/* ---- workers ------------------------------------------------------------------------ */
+/* ---- workers ------------------------------------------------------------ */
 
 /* The executor's lock; once it is stopped there is nobody to lock out. */
 static inline void async_executor_lock_(struct async_executor *executor)
@@ -353,7 +354,7 @@ static inline void *async_worker_(void *arg)
     return NULL;
 }
 
-/* ---- executor ----------------------------------------------------------------------- */
+/* ---- executor ----------------------------------------------------------- */
 
 /* Makes an executor of at most `workers` threads (0: one a processor) with
  * `places` in its queue (0: as many as workers). Starts no thread yet. Returns
@@ -523,7 +524,7 @@ static inline int async_withdraw_(struct async_executor *executor,
     return other != NULL;
 }
 
-/* ---- jobs -------------------------------------------------------------------------- */
+/* ---- jobs --------------------------------------------------------------- */
 
 /* True once the job should stop: its task was canceled or timed out, or its
  * executor is being stopped. For the job's function. */
@@ -548,6 +549,8 @@ static inline async_status async_offload_begin_(struct async_loop *loop,
         async_executor_promise_(loop, executor);
     if (status < 0)
         return status;
+    if (status)
+        loop->coming_++;
     job->is_ = status ? ASYNC_JOB_IS_SUBMITTED_ : ASYNC_JOB_IS_OUTSIDE_;
     return async_line_wait_(loop, status ? &job->line_ : &executor->outside_);
 }
@@ -594,6 +597,7 @@ static inline async_status async_offload(struct async_loop *loop,
                                                         : ASYNC_DONE;
         } else if (status == ASYNC_ECANCELED) {
             if (async_withdraw_(executor, job)) {
+                loop->coming_--;
                 async_executor_promise_(loop, executor);
                 break;
             }

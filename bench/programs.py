@@ -78,8 +78,9 @@ def install(packages):
     return subprocess.run(["sh", "-c", script, "sh", ROOT, sudo, *packages]).returncode == 0
 
 
-def is_fresh(source, out):
-    sources = [source]
+def is_fresh(source, command, out):
+    """Nothing it is made of is newer."""
+    sources = [source, *(word for word in command.split() if os.path.isfile(os.path.join(ROOT, word)))]
     if "async" in read(source):  # it may include our headers
         sources += [file for file in os.listdir(ROOT) if file.endswith(".h")]
     if "measure.h" in read(source):
@@ -94,7 +95,7 @@ def build(name, source):
     command = head(source, "build")
     if not command:
         return f"{source} has no line 'build: ...' in its head comment"
-    if is_fresh(source, out):
+    if is_fresh(source, command, out):
         return None
     if os.path.exists(out):
         os.remove(out)
@@ -184,6 +185,16 @@ def call(command):
     return (metrics, None) if metrics else (None, "prints nothing")
 
 
+def firmware_sizes():
+    """What tools/firmware-sizes --tsv prints, and what went wrong."""
+    try:
+        done = subprocess.run(["tools/firmware-sizes", "--tsv"], cwd=ROOT, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        return "", f"took more than {LIMIT} s"
+    return done.stdout, done.stderr.strip() or "does not compile" if done.returncode else None
+
+
 def pinned(core, command):
     return ["taskset", "-c", str(core), *command] if CORES > 1 and shutil.which("taskset") else command
 
@@ -226,13 +237,23 @@ def call_echo(command, connections, requests):
 
 
 def counted(command, count):
-    """The instructions of each measured part, in order; see bench/regions.c."""
+    """The instructions of each measured part, in order; see bench/regions.c. Kept
+    until the program is built anew: they would be the same."""
+    program, workload = command
+    kept = os.path.join(ROOT, OUT, "counted", f"{os.path.basename(program)}-{workload}-{count}")
+    regions = os.path.join(ROOT, OUT, "regions")
+    made = max(os.path.getmtime(os.path.join(ROOT, file)) for file in (program, regions))
+    if os.path.exists(kept) and os.path.getmtime(kept) > made:
+        return list(map(int, read(kept).split()))
     with tempfile.TemporaryDirectory() as directory:
         parts = os.path.join(directory, "part")
         done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={parts}", *command, str(count)],
-                              cwd=ROOT, env={**os.environ, "LD_PRELOAD": os.path.join(ROOT, OUT, "regions")},
+                              cwd=ROOT, env={**os.environ, "LD_PRELOAD": regions},
                               stdin=subprocess.DEVNULL, capture_output=True)
         if done.returncode != 0:
             return None
         even = range(2, len(os.listdir(directory)), 2)
-        return [int(re.search(r"^totals: (\d+)", read(f"{parts}.{part}"), re.MULTILINE).group(1)) for part in even]
+        counts = [int(re.search(r"^totals: (\d+)", read(f"{parts}.{part}"), re.MULTILINE).group(1)) for part in even]
+    os.makedirs(os.path.dirname(kept), exist_ok=True)
+    write(kept, " ".join(map(str, counts)))
+    return counts

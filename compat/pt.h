@@ -80,11 +80,6 @@ struct pt {
     PT_INIT(pt);                                                               \
     return PT_ENDED;                                                           \
     }                                                                          \
-    default:                                                                   \
-    ASYNC_CHECK_(0, "resumed at no wait of this thread: it waits inside a "    \
-                    "switch, or its struct pt was not initialized");           \
-    return PT_EXITED;                                                          \
-    }                                                                          \
     (void)sizeof(char[ASYNC_UNIQUE_ - async_base_ < 0xFFFF ? 1 : -1]);         \
     if (0)                                                                     \
         goto async_dispatch_;                                                  \
@@ -93,6 +88,12 @@ struct pt {
         goto async_suspend_;                                                   \
     async_frame_->state_ = (uint16_t)async_at_;                                \
     return (char)async_rc_;                                                    \
+    }                                                                          \
+    default:                                                                   \
+    ASYNC_CHECK_(0, "resumed at no wait of this thread: it waits inside a "    \
+                    "switch, or its struct pt was not initialized");           \
+    return PT_EXITED;                                                          \
+    }                                                                          \
     }
 
 /* Waits until, or while, a condition is true; PT_WAITING meanwhile. */
@@ -119,7 +120,7 @@ struct pt {
                 break;                                                         \
         }                                                                      \
         async_rc_ = PT_YIELDED;                                                \
-        async_at_ = ASYNC_HERE_(n);                                            \
+        async_at_ = ASYNC_HERE_(n, line);                                      \
         goto async_suspend_;                                                   \
     } while (0)
 

@@ -1167,7 +1167,7 @@ static void a_child_that_never_waits_starts_no_timer(void **state)
     async_time next;
 
     (void)state;
-    frame.child.async.state_ = 0xFFFF; /* a finished frame */
+    frame.child.async.state_ = ASYNC_AT_END_; /* a finished frame */
     frame.child.async.status_ = ASYNC_DONE;
     spawn(&task, limited, &frame);
     next = settle();
@@ -1303,7 +1303,7 @@ a_timeout_of_0_ms_leaves_a_child_that_does_not_wait_alone(void **state)
     struct limited frame = {.ms = 0, .step = stubborn_child};
 
     (void)state;
-    frame.child.async.state_ = 0xFFFF;
+    frame.child.async.state_ = ASYNC_AT_END_;
     frame.child.async.status_ = ASYNC_DONE;
     spawn(&task, limited, &frame);
     (void)run_to(100);

@@ -13,6 +13,7 @@
 static int poll_watched(struct pollfd *fds, nfds_t count, int timeout);
 #define poll poll_watched
 #define ASYNC_RUN_FDS 2
+#include "async_gather.h" /* timeouts around calls */
 #include "async_loop.h"
 #undef poll
 
@@ -97,7 +98,7 @@ static int poll_on(void)
 
 #define assert_forever(ticks) assert_true((ticks) == ASYNC_FOREVER)
 
-/* ---- tasks used all over ------------------------------------------------- */
+/* ---- tasks used all over ------------------------------------------------ */
 
 /* Does what its fields say: waits for `ms` in the body, for `closing_ms` in its
  * clean-up, fails with `error`. */
@@ -152,7 +153,7 @@ static async joiner(struct async_loop *on, void *frame)
     async_end();
 }
 
-/* ---- the ready queue ----------------------------------------------------- */
+/* ---- the ready queue ---------------------------------------------------- */
 
 static void a_zeroed_loop_is_ready_to_use(void **state)
 {
@@ -383,7 +384,7 @@ static void a_task_may_be_any_function_that_returns_a_status(void **state)
     assert_int_equal(async_task_outcome(&tasks[1]), ASYNC_EINVAL);
 }
 
-/* ---- sleep --------------------------------------------------------------- */
+/* ---- sleep -------------------------------------------------------------- */
 
 static void a_sleeping_task_is_not_stepped_until_its_time(void **state)
 {
@@ -625,8 +626,9 @@ static void an_abandoned_sleep_makes_room_for_a_plain_condition(void **state)
                  "second\n");
 }
 
-static async sleeps_until_the_past_after_an_abandoned_sleep(
-    struct async_loop *on, void *frame)
+static async
+sleeps_until_the_past_after_an_abandoned_sleep(struct async_loop *on,
+                                               void *frame)
 {
     struct abandons *self = frame;
 
@@ -680,7 +682,7 @@ an_abandoned_wait_for_a_descriptor_is_not_taken_for_another(void **state)
                  "watch 8 for 1\n");
 }
 
-/* ---- plain conditions ---------------------------------------------------- */
+/* ---- plain conditions --------------------------------------------------- */
 
 struct conditional {
     struct async_frame async;
@@ -800,7 +802,7 @@ static void a_condition_deep_in_a_child_is_looked_at_too(void **state)
     assert_trace("true\n");
 }
 
-/* ---- join ---------------------------------------------------------------- */
+/* ---- join --------------------------------------------------------------- */
 
 static void a_join_waits_for_the_end_and_hands_over_done(void **state)
 {
@@ -1008,7 +1010,7 @@ static void a_task_that_has_ended_may_be_spawned_again(void **state)
                  "b ends\n");
 }
 
-/* ---- timers (the heap itself: test_timers*.c) ---------------------------- */
+/* ---- timers (the heap itself: test_timers*.c) --------------------------- */
 
 static struct async_timer timers[3];
 
@@ -1190,7 +1192,7 @@ static void a_timers_memory_is_free_once_it_has_fired(void **state)
                  "other\n");
 }
 
-/* ---- cancel -------------------------------------------------------------- */
+/* ---- cancel ------------------------------------------------------------- */
 
 static void a_canceled_sleeper_unwinds_and_leaves_no_timer(void **state)
 {
@@ -1765,7 +1767,7 @@ static void a_cancel_is_never_lost_to_a_flag_that_is_set_meanwhile(void **state)
     }
 }
 
-/* ---- errors nobody joins ------------------------------------------------- */
+/* ---- errors nobody joins ------------------------------------------------ */
 
 static void unhandled(struct async_loop *on, struct async_task *task,
                       async_status error)
@@ -1861,7 +1863,7 @@ static void the_unhandled_hook_may_take_the_tasks_storage(void **state)
     trace_clear();
 }
 
-/* ---- flags and wakes ----------------------------------------------------- */
+/* ---- flags and wakes ---------------------------------------------------- */
 
 struct flagged {
     struct async_frame async;
@@ -2053,7 +2055,7 @@ a_wake_after_a_poll_notifies_though_an_earlier_one_still_does(void **state)
                  "notify\n"); /* else the second would sleep through */
 }
 
-/* ---- the host ------------------------------------------------------------ */
+/* ---- the host ----------------------------------------------------------- */
 
 static void attaching_a_host_notifies_it(void **state)
 {
@@ -2317,7 +2319,7 @@ static void a_host_may_report_from_within_watch(void **state)
     assert_trace("r: 1\n");
 }
 
-/* ---- mistakes ------------------------------------------------------------ */
+/* ---- mistakes ----------------------------------------------------------- */
 
 static async polls(struct async_loop *on, void *frame)
 {
@@ -2448,7 +2450,7 @@ static void the_stamp_tells_every_configuration_from_every_other(void **state)
         ASYNC_STAMP_OF(ASYNC_TIME_BITS, ASYNC_RADIX_BITS, ASYNC_TASK_LIST));
 }
 
-/* ---- async_run ----------------------------------------------------------- */
+/* ---- async_run ---------------------------------------------------------- */
 
 static void async_run_runs_to_the_end_and_returns_done(void **state)
 {
@@ -2817,6 +2819,508 @@ static void a_loop_may_be_run_again(void **state)
                  "b ends\n");
 }
 
+/* ---- calls -----------------------------------------------------------------
+ */
+
+/* A chain: each level calls the next, the last one does what `at_the_end` says.
+ * Levels with an odd `left` await the next one plainly, if `mixed`. */
+struct caller {
+    struct async_frame async;
+    struct async_call_frame call;
+    struct async_timer timer;
+    int left;
+    int mixed;
+    uint32_t limit_ms;   /* of the call, 0 for none */
+    uint32_t closing_ms; /* of this level's clean-up */
+    int in_finally;      /* calls from there */
+    async_fn *at_the_end;
+    void *frame;
+    int status;
+    int steps;
+};
+
+static async caller(struct async_loop *on, void *frame)
+{
+    struct caller *self = frame;
+
+    self->steps++;
+    async_begin(self);
+    if (self->in_finally)
+        async_return();
+    if (self->left && self->mixed && self->left % 2)
+        async_catch(self->status, caller(on, self + 1));
+    else if (self->limit_ms)
+        async_catch(
+            self->status,
+            async_timeout(on, &self->timer, self->limit_ms,
+                          async_call(on, &self->call, caller, self + 1)));
+    else
+        async_catch(self->status,
+                    async_call(on, &self->call,
+                               self->left ? caller : self->at_the_end,
+                               self->left ? (void *)(self + 1) : self->frame));
+    trace("%d: %s", self->left, async_strerror(self->status));
+    if (self->status < 0)
+        async_fail(self->status);
+
+    async_finally();
+    if (self->in_finally) {
+        async_catch(self->status,
+                    async_call(on, &self->call, caller, self + 1));
+        trace("%d: %s", self->left, async_strerror(self->status));
+    }
+    if (self->closing_ms) {
+        await(async_sleep_ms(on, self->closing_ms));
+        trace("%d is closed", self->left);
+    }
+    async_end();
+}
+
+enum { LEVELS = 4 };
+
+static struct caller callers[LEVELS];
+
+/* Spawns the chain; the caller may change `callers` before the first poll. */
+static void spawn_callers(async_fn *at_the_end, void *frame)
+{
+    int i;
+
+    memset(callers, 0, sizeof callers);
+    for (i = 0; i < LEVELS; i++)
+        callers[i].left = LEVELS - 1 - i;
+    callers[LEVELS - 1].at_the_end = at_the_end;
+    callers[LEVELS - 1].frame = frame;
+    spawn(0, caller, callers);
+}
+
+#define ALL_LEVELS(says) "0: " says "\n1: " says "\n2: " says "\n3: " says "\n"
+
+static void a_call_that_completes_at_once_does_not_suspend(void **state)
+{
+    struct worker self = {.name = "leaf"};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    assert_forever(async_poll(&loop, 0));
+    assert_trace("leaf begins\nleaf ends\n" ALL_LEVELS("done"));
+    assert_int_equal(callers[0].steps, 1);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+static void a_resumed_call_steps_none_of_the_levels_above_it(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .closing_ms = 5};
+    int i;
+
+    (void)state;
+    spawn_callers(worker, &self);
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 5);
+    assert_trace("leaf begins\nleaf ends\nleaf closes\n");
+    assert_int_equal(self.steps, 2);
+    for (i = 0; i < LEVELS; i++)
+        assert_int_equal(callers[i].steps, 1);
+    (void)async_poll(&loop, 10);
+    assert_trace("leaf is closed\n" ALL_LEVELS("done"));
+    for (i = 0; i < LEVELS; i++)
+        assert_int_equal(callers[i].steps, 2);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+static void an_error_of_a_call_goes_through_every_level(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .error = -5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].closing_ms = 5;
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 5);
+    (void)async_poll(&loop, 10);
+    assert_trace("leaf begins\n"
+                 "0: Input/output error\n"
+                 "1: Input/output error\n"
+                 "2: Input/output error\n"
+                 "2 is closed\n"
+                 "3: Input/output error\n");
+    assert_int_equal(async_task_outcome(&tasks[0]), -5);
+}
+
+static void calls_and_plain_awaits_mix(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .closing_ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[0].mixed = callers[2].mixed = 1;
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 5);
+    (void)async_poll(&loop, 10);
+    assert_trace(
+        "leaf begins\nleaf ends\nleaf closes\nleaf is closed\n" ALL_LEVELS(
+            "done"));
+}
+
+static void a_cancel_lands_in_the_innermost_call(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5, .closing_ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    (void)async_poll(&loop, 0);
+    async_cancel(&loop, &tasks[0]);
+    (void)async_poll(&loop, 1);
+    assert_trace("leaf begins\nleaf closes\n");
+    assert_forever(async_poll(&loop, 6));
+    assert_trace("leaf is closed\n" ALL_LEVELS("canceled"));
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_ECANCELED);
+}
+
+static void a_cancel_waits_for_a_call_from_finally(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].in_finally = 1;
+    (void)async_poll(&loop, 0);
+    async_cancel(&loop, &tasks[0]);
+    (void)async_poll(&loop, 1);
+    assert_trace("leaf begins\n");
+    (void)async_poll(&loop, 5);
+    assert_trace("leaf ends\n" ALL_LEVELS("done"));
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+static void a_timeout_around_a_call_ends_what_is_inside_it_only(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 50, .closing_ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].limit_ms = 10;
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 10);
+    assert_trace("leaf begins\nleaf closes\n");
+    (void)async_poll(&loop, 15);
+    assert_trace("leaf is closed\n"
+                 "0: canceled\n"
+                 "1: canceled\n"
+                 "2: timed out\n"
+                 "3: timed out\n");
+}
+
+static void a_call_that_ends_in_time_stops_its_timeout(void **state)
+{
+    struct worker self = {.name = "leaf", .ms = 5};
+
+    (void)state;
+    spawn_callers(worker, &self);
+    callers[1].limit_ms = 10;
+    (void)async_poll(&loop, 0);
+    assert_forever(async_poll(&loop, 5));
+    assert_trace("leaf begins\nleaf ends\n" ALL_LEVELS("done"));
+}
+
+static void a_plain_yield_in_a_called_function_is_a_yield(void **state)
+{
+    struct turns self = {.name = "leaf", .turns = 2};
+
+    (void)state;
+    spawn_callers(turns, &self);
+    assert_int_equal(poll_on(), 1);
+    assert_true(async_looks(&loop) == 0);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+    trace_clear();
+}
+
+static void a_plain_condition_in_a_called_function_is_looked_at(void **state)
+{
+    struct conditional self = {.looks = 0};
+
+    (void)state;
+    spawn_callers(awaits_a_condition, &self);
+    assert_int_equal(async_poll(&loop, 0), 1);
+    condition = 1;
+    (void)async_poll(&loop, 1);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+    trace_clear();
+}
+
+/* Calls the same function over and over, by one call. */
+struct repeats {
+    struct async_frame async;
+    struct async_call_frame call;
+    struct worker worker;
+    int i;
+};
+
+static async repeats(struct async_loop *on, void *frame)
+{
+    struct repeats *self = frame;
+
+    async_begin(self);
+    for (self->i = 0; self->i < 3; self->i++) {
+        memset(&self->worker, 0, sizeof self->worker);
+        self->worker.name = "leaf";
+        self->worker.ms = self->i % 2 ? 1 : 0;
+        await(async_call(on, &self->call, worker, &self->worker));
+    }
+    async_end();
+}
+
+static void a_call_may_be_used_again(void **state)
+{
+    struct repeats self = {.i = 0};
+
+    (void)state;
+    spawn(0, repeats, &self);
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 1);
+    assert_trace("leaf begins\nleaf ends\n"
+                 "leaf begins\nleaf ends\n"
+                 "leaf begins\nleaf ends\n");
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
+/* A tree: sums 1 for each of its leaves. */
+struct tree {
+    struct async_frame async;
+    struct async_call_frame call;
+    int depth, i;
+    long *sum;
+};
+
+static async tree(struct async_loop *on, void *frame)
+{
+    struct tree *self = frame;
+
+    async_begin(self);
+    if (self->depth == 0) {
+        await(async_yield_now(on));
+        ++*self->sum;
+        async_return();
+    }
+    for (self->i = 0; self->i < 3; self->i++) {
+        memset(self + 1, 0, sizeof *self);
+        self[1].depth = self->depth - 1;
+        self[1].sum = self->sum;
+        await(async_call(on, &self->call, tree, self + 1));
+    }
+    async_end();
+}
+
+static void calls_recurse(void **state)
+{
+    struct tree levels[6];
+    long sum = 0;
+
+    (void)state;
+    memset(levels, 0, sizeof levels);
+    levels[0].depth = 5;
+    levels[0].sum = &sum;
+    spawn(0, tree, levels);
+    (void)poll_on();
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+    assert_int_equal(sum, 3 * 3 * 3 * 3 * 3);
+}
+
+static void call_outside(void *call)
+{
+    (void)async_call(&loop, call, worker, NULL);
+}
+
+static void a_call_outside_a_task_is_caught(void **state)
+{
+    struct async_call_frame call = {.status_ = 0};
+
+    (void)state;
+    assert_stops("a wait outside a running task", call_outside, &call);
+}
+
+/* ---- every so often --------------------------------------------------------
+ */
+
+/* Says at what time it ticks. */
+struct periodic {
+    struct async_frame async;
+    struct async_ticker ticker;
+    uint32_t ms;
+    int count, i;
+};
+
+static async periodic(struct async_loop *on, void *frame)
+{
+    struct periodic *self = frame;
+
+    async_begin(self);
+    for (self->i = 0; self->i < self->count; self->i++) {
+        await(async_every(on, &self->ticker, self->ms));
+        trace("tick at %lu", (unsigned long)async_now(on));
+    }
+    async_end();
+}
+
+static void a_ticker_does_not_drift(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 13), 7); /* late, and the next is not */
+    assert_int_equal(async_poll(&loop, 20), 10);
+    (void)async_poll(&loop, 31);
+    assert_trace("tick at 13\ntick at 20\ntick at 31\n");
+    assert_int_equal(self.ticker.missed, 0);
+}
+
+static void
+a_ticker_that_skips_leaves_missed_ticks_out_and_counts_them(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 2};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 47), 3);
+    assert_int_equal(self.ticker.missed, 3);
+    (void)async_poll(&loop, 50);
+    assert_trace("tick at 47\ntick at 50\n");
+}
+
+static void a_tick_that_is_one_period_late_is_missed_once(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 2};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 20), 10);
+    assert_int_equal(self.ticker.missed, 1);
+    (void)async_poll(&loop, 30);
+    assert_trace("tick at 20\ntick at 30\n");
+}
+
+static void a_ticker_that_bursts_makes_up_for_every_tick(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 5, .ticker.late = ASYNC_BURST};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 42), 8);
+    (void)async_poll(&loop, 50);
+    assert_trace("tick at 42\ntick at 42\ntick at 42\ntick at 42\n"
+                 "tick at 50\n");
+    assert_int_equal(self.ticker.missed, 0);
+}
+
+static void a_ticker_that_delays_begins_anew_after_a_late_tick(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3, .ticker.late = ASYNC_DELAY};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_poll(&loop, 42), 10);
+    assert_int_equal(async_poll(&loop, 55), 7); /* not late by a period */
+    (void)async_poll(&loop, 62);
+    assert_trace("tick at 42\ntick at 55\ntick at 62\n");
+}
+
+static void a_ticker_of_0_ms_ticks_in_every_tick(void **state)
+{
+    struct periodic self = {.ms = 0, .count = 2};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    assert_int_equal(async_poll(&loop, 0), 1);
+    assert_int_equal(async_poll(&loop, 1), 1);
+    (void)async_poll(&loop, 2);
+    assert_trace("tick at 1\ntick at 2\n");
+}
+
+static void a_canceled_ticker_leaves_no_timer(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    (void)async_poll(&loop, 0);
+    async_cancel(&loop, &tasks[0]);
+    assert_forever(async_poll(&loop, 1));
+    assert_trace("");
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_ECANCELED);
+}
+
+/* ---- simulated time --------------------------------------------------------
+ */
+
+static void a_simulation_jumps_from_deadline_to_deadline(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 3};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    assert_int_equal(async_simulate(&loop, 5, 1000), 35);
+    assert_trace("tick at 15\ntick at 25\ntick at 35\n");
+    assert_int_equal(async_alive(&loop), 0);
+}
+
+static void a_simulation_ends_when_its_time_is_over(void **state)
+{
+    struct periodic self = {.ms = 10, .count = 1000};
+
+    (void)state;
+    spawn(0, periodic, &self);
+    assert_int_equal(async_simulate(&loop, 0, 25), 25);
+    assert_trace("tick at 10\ntick at 20\n");
+    assert_int_equal(async_simulate(&loop, 25, 5), 30); /* due at its end */
+    assert_trace("tick at 30\n");
+}
+
+static void a_simulation_does_what_can_be_done_at_once(void **state)
+{
+    struct turns self = {.name = "turn", .turns = 2, .of_the_loop = 1};
+
+    (void)state;
+    spawn(0, turns, &self);
+    assert_int_equal(async_simulate(&loop, 7, 0), 7);
+    assert_trace("turn\nturn\n");
+    assert_int_equal(async_alive(&loop), 0);
+}
+
+struct day {
+    struct async_frame async;
+    struct async_ticker ticker;
+    unsigned long ticks;
+};
+
+static async day(struct async_loop *on, void *frame)
+{
+    struct day *self = frame;
+
+    async_begin(self);
+    for (;;) {
+        await(async_every(on, &self->ticker, 100));
+        self->ticks++;
+    }
+    async_end();
+}
+
+static void a_day_passes_in_no_time(void **state)
+{
+    enum { DAY = 24 * 3600 * 1000 };
+    struct day self = {.ticks = 0};
+
+    (void)state;
+    spawn(0, day, &self);
+    assert_int_equal(async_simulate(&loop, 0, DAY), DAY);
+    assert_int_equal(self.ticks, DAY / 100);
+    assert_int_equal(self.ticker.missed, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -2963,6 +3467,30 @@ int main(void)
         loop_claim(a_descriptor_too_many_is_refused_and_the_others_go_on),
         loop_claim(async_run_leaves_no_descriptor_open),
         loop_claim(a_loop_may_be_run_again),
+        loop_claim(a_call_that_completes_at_once_does_not_suspend),
+        loop_claim(a_resumed_call_steps_none_of_the_levels_above_it),
+        loop_claim(an_error_of_a_call_goes_through_every_level),
+        loop_claim(calls_and_plain_awaits_mix),
+        loop_claim(a_cancel_lands_in_the_innermost_call),
+        loop_claim(a_cancel_waits_for_a_call_from_finally),
+        loop_claim(a_timeout_around_a_call_ends_what_is_inside_it_only),
+        loop_claim(a_call_that_ends_in_time_stops_its_timeout),
+        loop_claim(a_plain_yield_in_a_called_function_is_a_yield),
+        loop_claim(a_plain_condition_in_a_called_function_is_looked_at),
+        loop_claim(a_call_may_be_used_again),
+        loop_claim(calls_recurse),
+        loop_claim(a_call_outside_a_task_is_caught),
+        loop_claim(a_ticker_does_not_drift),
+        loop_claim(a_ticker_that_skips_leaves_missed_ticks_out_and_counts_them),
+        loop_claim(a_tick_that_is_one_period_late_is_missed_once),
+        loop_claim(a_ticker_that_bursts_makes_up_for_every_tick),
+        loop_claim(a_ticker_that_delays_begins_anew_after_a_late_tick),
+        loop_claim(a_ticker_of_0_ms_ticks_in_every_tick),
+        loop_claim(a_canceled_ticker_leaves_no_timer),
+        loop_claim(a_simulation_jumps_from_deadline_to_deadline),
+        loop_claim(a_simulation_ends_when_its_time_is_over),
+        loop_claim(a_simulation_does_what_can_be_done_at_once),
+        loop_claim(a_day_passes_in_no_time),
     };
 
     return cmocka_run_group_tests_name("async_loop.h", tests, NULL, NULL);

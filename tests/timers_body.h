@@ -120,6 +120,8 @@ static void oracle_fired(struct async_loop *on, struct async_timer *timer)
     oracle_check(oracle.sorted[0].id == id, "fired out of order");
     oracle_check(oracle.sorted[0].deadline <= oracle.now, "fired too early");
     oracle_remove(id);
+    oracle_check(async_deadlines_check_(&on->deadlines_),
+                 "is corrupt in a callback");
     while (oracle.may_act && random_below(2))
         random_start_or_stop();
 }
@@ -141,7 +143,11 @@ static void random_start_or_stop(void)
 
 static async_time oracle_poll(void)
 {
-    return async_poll(&loop, (async_time)(oracle.origin + oracle.now));
+    async_time answer =
+        async_poll(&loop, (async_time)(oracle.origin + oracle.now));
+
+    oracle_check(async_deadlines_check_(&loop.deadlines_), "is corrupt");
+    return answer;
 }
 
 static void run_against_the_oracle(uint64_t seed, int may_act)
@@ -207,6 +213,64 @@ static void timers_fire_as_a_sorted_array_would_for_a_new_seed(void **state)
     (void)state;
     print_message("seed %" PRIu64 "\n", seed);
     run_against_the_oracle(seed, 1);
+}
+
+/* ---- the self-check ------------------------------------------------------ */
+
+/* Due at 200, 201 and 200; at 100 they share a slot, whatever the radix. */
+static struct async_deadlines_ *three_in_a_slot(struct async_timer timer[3])
+{
+    const async_time ticks[3] = {100, 101, 100};
+    int i;
+
+    async_loop_init(&loop);
+    memset(timer, 0, 3 * sizeof *timer);
+    (void)async_poll(&loop, 100);
+    for (i = 0; i < 3; i++)
+        async_timer_start(&loop, &timer[i], ticks[i], fired, "fired");
+    (void)async_poll(&loop, 100);
+    assert_true(async_deadlines_check_(&loop.deadlines_));
+    return &loop.deadlines_;
+}
+
+#define assert_found(corruption)                                               \
+    do {                                                                       \
+        deadlines = three_in_a_slot(timer);                                    \
+        corruption;                                                            \
+        assert_false(async_deadlines_check_(deadlines));                       \
+    } while (0)
+
+static void the_check_finds_each_corruption(void **state)
+{
+    static struct async_timer timer[3];
+    struct async_deadlines_ *deadlines;
+
+    (void)state;
+    assert_found(timer[1].wait_.next = NULL);
+    assert_found(timer[1].wait_.next = &timer[1].wait_);
+    assert_found(timer[2].wait_.prev = &timer[2].wait_);
+    assert_found(timer[1].wait_.on.deadline = 101); /* in another slot */
+    assert_found(timer[1].wait_.on.deadline = 100); /* not ahead */
+    assert_found(deadlines->base = 200);            /* the same */
+    assert_found(deadlines->base = 199);            /* nearer, not dealt */
+    assert_found(timer[2].wait_.status = 1);        /* not the first */
+    assert_found(deadlines->next++);                /* later than the first */
+    assert_found(deadlines->next--);                /* earlier */
+    assert_found(deadlines->next_is = ASYNC_NEXT_IS_NONE_);
+    assert_found(deadlines->next_is = 3); /* no such thing */
+    assert_found(memset(deadlines->slots, 0, sizeof deadlines->slots));
+#if ASYNC_RADIX_BITS > 1
+    assert_found(memset(deadlines->used, 0, sizeof deadlines->used));
+    assert_found(timer[0].wait_.on.deadline +=
+                 2); /* marked, and not the least */
+#endif
+
+    deadlines = three_in_a_slot(timer);
+    async_timer_start(&loop, &timer[0], 5, fired, "between polls");
+    async_timer_start(&loop, &timer[1], 5, fired, "between polls");
+    assert_true(async_deadlines_check_(deadlines));
+    timer[1].wait_.prev = &timer[1].wait_;
+    assert_false(async_deadlines_check_(deadlines)); /* in the line of due */
 }
 
 /* ---- the edges by hand --------------------------------------------------- */
@@ -334,6 +398,34 @@ timers_of_one_deadline_fire_in_the_order_of_their_starts(void **state)
                  "started at 37\n"
                  "started at 98\n"
                  "started at 99\n");
+}
+
+static void stops_and_starts(struct async_loop *on, struct async_timer *timer)
+{
+    struct async_timer *all = timer->arg;
+
+    async_timer_stop(on, &all[0]);
+    async_timer_start(on, &all[4], 100, fired, "201 again");
+}
+
+static void equals_keep_their_order_when_the_least_was_stopped(void **state)
+{
+    static struct async_timer timer[5];
+
+    (void)state;
+    (void)async_poll(&loop, 100);
+    async_timer_start(&loop, &timer[0], 100, fired, "200");
+    async_timer_start(&loop, &timer[1], 102, fired, "202");
+    async_timer_start(&loop, &timer[2], 101, fired, "201");
+    async_timer_start(&loop, &timer[3], 1, stops_and_starts, timer);
+    assert_int_equal(async_poll(&loop, 100), 1);
+
+    assert_int_equal(async_poll(&loop, 101), 100);
+    (void)async_poll(&loop, 202);
+
+    assert_trace("201\n" /* it was behind 202, which 200 had been before */
+                 "201 again\n"
+                 "202\n");
 }
 
 static void timers_are_due_after_the_longest_jump(void **state)
@@ -549,6 +641,8 @@ int main(void)
         timers_claim(
             timers_that_start_and_stop_others_fire_as_a_sorted_array_would),
         timers_claim(timers_fire_as_a_sorted_array_would_for_a_new_seed),
+        timers_claim(the_check_finds_each_corruption),
+        timers_claim(equals_keep_their_order_when_the_least_was_stopped),
         timers_claim(a_timer_across_the_wrap_fires_on_its_tick),
         timers_claim(a_timer_started_before_the_first_poll_counts_from_it),
         timers_claim(timers_started_before_the_first_poll_keep_their_order),

@@ -38,6 +38,7 @@ gnuplot       gnuplot-nox,fonts-dejavu-core gnuplot       gnuplot       gnuplot 
 shellcheck    shellcheck               ShellCheck         shellcheck    shellcheck  shellcheck
 avr-gcc       gcc-avr,avr-libc         avr-gcc,avr-libc   gcc-avr,avr-libc avr-gcc,avr-libc -
 arm-none-eabi-gcc gcc-arm-none-eabi,libnewlib-arm-none-eabi arm-none-eabi-gcc-cs,arm-none-eabi-newlib gcc-arm-none-eabi,newlib-arm-none-eabi arm-none-eabi-gcc,arm-none-eabi-newlib arm-none-eabi-gcc
+riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf,picolibc-riscv64-unknown-elf - - - -
 tcc           tcc                      tcc                tcc           tcc         -
 musl-gcc      musl-tools               musl-gcc           -             musl        -
 gcc-m32       gcc-12-multilib,g++-12-multilib glibc-devel.i686 -        lib32-gcc-libs -
@@ -62,6 +63,8 @@ has() {
         clang -fsanitize=thread -x c -o /dev/null - ;;
     glib) pkg-config --exists glib-2.0 ;;
     sdl2) pkg-config --exists sdl2 ;;
+    riscv64-unknown-elf-gcc) echo '#include <string.h>' |
+        riscv64-unknown-elf-gcc --specs=picolibc.specs -E -x c - ;;
     gcc-m32) echo 'int main(void) { return 0; }' |
         gcc -m32 -x c -o /dev/null - ;;
     *) command -v "$1" ;;

@@ -12,8 +12,9 @@
  * Fastest sane settings: frames from a free list a size class (promise
  * operator new), no exceptions, no RTTI, the clock read once a turn. Sleepers
  * wait in a std::priority_queue. pingpong goes through two queues of capacity
- * 1, COUNT messages in all. skynet spawns to the front of the ready queue:
- * depth first, so that the frames stay in the cache; all else is FIFO.
+ * 1, COUNT messages in all. The callee of call is kept out of line. skynet
+ * spawns to the front of the ready queue: depth first, so that the frames stay
+ * in the cache; all else is FIFO.
  *
  *     build: g++ -std=c++20 -O2 -DNDEBUG -fno-exceptions -fno-rtti bench/peers/cxx20.cpp -o $OUT
  *     packages:

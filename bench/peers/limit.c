@@ -8,20 +8,23 @@
  *
  * OUT WORKLOAD COUNT runs one, checks its result, and prints its metrics.
  *
- * yield, spawn, gather, queues   state machines, an intrusive first-in
- *            first-out queue, one indirect call a step
+ * yieldN     a ring of what is ready, and a jump from step to step;
+ *            queue-yieldN: the queue of the others
+ * spawn, gather, queues   state machines, an intrusive first-in first-out
+ *            queue, a jump from step to step
  * depthN     the leaf is resumed directly, so any depth is yield1;
  *            depthN-chain: N frames, re-entered from the top
- * call       a state machine child, which the compiler may put in line
- * sleep      24-byte tasks, and a 4-ary heap of 16-byte entries; one nanosleep;
- *            the clock starts before the first task is made
+ * call       a state machine child, out of line; inline-call: in line
+ * sleep      24-byte tasks, and a 4-ary heap of 16-byte entries; one nanosleep
  * timers     a flat wheel of 1 ms slots, linked, the next slots fetched ahead;
  *            timers-heap: a 4-ary array heap with back pointers. The better of
  *            the two is the limit.
- * offload1   one job, one mutex and two condition variables
+ * offload1   one job, and a futex there and back, so Linux only
  * offload    lists of jobs, moved in batches of 64
  * skynet     last-in first-out, frames from a free list
  */
+#define _GNU_SOURCE /* syscall */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -29,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,20 +55,88 @@ static inline void ready(struct task *task)
     end = &task->next;
 }
 
-/* Until nothing is ready any more. */
+/* What is ready runs: a step ends in a jump to the next one's, by this as its
+ * last call. */
+static inline void go_on(void)
+{
+    struct task *task = first;
+
+    if (!task)
+        return;
+    first = task->next;
+    if (!first)
+        end = &first;
+    task->step(task);
+}
+
+/* Until nothing is ready any more, for steps that return instead. */
 static void run(void)
 {
-    struct task *task;
-
-    while ((task = first) != NULL) {
-        first = task->next;
-        if (!first)
-            end = &first;
-        task->step(task);
-    }
+    while (first)
+        go_on();
 }
 
 /* ---- yield, depth -------------------------------------------------------- */
+
+enum { YIELDERS = 1000 };
+
+/* Every yielder's share. */
+static long share(long count, long tasks, long i)
+{
+    return count / tasks + (i < count % tasks);
+}
+
+/* All that is ready is a ring, which nobody leaves before its end; a step ends
+ * in a jump to the next one's. */
+struct runner {
+    struct runner *next, *before;
+    void (*step)(struct runner *self);
+    long i, count;
+};
+
+static void runner(struct runner *self)
+{
+    struct runner *next = self->next;
+
+    if (self->i < self->count) {
+        self->i++;
+        next->step(next);
+        return;
+    }
+    if (next == self)
+        return;
+    next->before = self->before;
+    self->before->next = next;
+    next->step(next);
+}
+
+static void yield_in_ring(long tasks, long count)
+{
+    static struct runner runners[YIELDERS];
+    long done = 0, i;
+
+    for (i = 0; i < tasks; i++)
+        runners[i] = (struct runner){
+            .next = &runners[(i + 1) % tasks],
+            .before = &runners[(i + tasks - 1) % tasks],
+            .step = runner,
+            .count = share(count, tasks, i),
+        };
+    runners[0].step(&runners[0]);
+    for (i = 0; i < tasks; i++)
+        done += runners[i].i;
+    must(done == count, "yields are missing");
+}
+
+static void yield1(long count)
+{
+    yield_in_ring(1, count);
+}
+
+static void yield1000(long count)
+{
+    yield_in_ring(YIELDERS, count);
+}
 
 struct yielder {
     struct task task;
@@ -81,41 +153,39 @@ static void yielder(struct task *task)
         self->state = 1;
         for (; self->i < self->count; self->i++) {
             ready(task);
+            go_on();
             return;
         case 1:;
         }
     }
 }
 
-static void yield1(long count)
-{
-    static struct yielder frame;
-
-    frame = (struct yielder){.task.step = yielder, .count = count};
-    ready(&frame.task);
-    run();
-    must(frame.i == count, "yields are missing");
-}
-
-enum { YIELDERS = 1000 };
-
-static void yield1000(long count)
+static void yield_in_queue(long tasks, long count)
 {
     static struct yielder frames[YIELDERS];
-    long done = 0;
-    int i;
+    long done = 0, i;
 
-    for (i = 0; i < YIELDERS; i++) {
+    for (i = 0; i < tasks; i++) {
         frames[i] = (struct yielder){
             .task.step = yielder,
-            .count = count / YIELDERS + (i < count % YIELDERS),
+            .count = share(count, tasks, i),
         };
         ready(&frames[i].task);
     }
     run();
-    for (i = 0; i < YIELDERS; i++)
+    for (i = 0; i < tasks; i++)
         done += frames[i].i;
     must(done == count, "yields are missing");
+}
+
+static void queue_yield1(long count)
+{
+    yield_in_queue(1, count);
+}
+
+static void queue_yield1000(long count)
+{
+    yield_in_queue(YIELDERS, count);
 }
 
 struct level {
@@ -193,13 +263,18 @@ struct child {
 };
 
 /* True when it is over. */
-static int child(struct child *self)
+static inline int child(struct child *self)
 {
     if (self->state == 0) {
         self->result = self->number + one;
         self->state = 1;
     }
     return 1;
+}
+
+__attribute__((noinline)) static int child_out_of_line(struct child *self)
+{
+    return child(self);
 }
 
 /* The sum of the children's results, which are 1 .. count. */
@@ -226,6 +301,23 @@ static void caller(struct task *task)
             self->child = (struct child){.number = self->i};
             self->state = 1;
         case 1:
+            if (!child_out_of_line(&self->child))
+                return;
+            self->sum += self->child.result;
+        }
+    }
+}
+
+static void inline_caller(struct task *task)
+{
+    struct caller *self = (struct caller *)task;
+
+    switch (self->state) {
+    case 0:
+        for (; self->i < self->count; self->i++) {
+            self->child = (struct child){.number = self->i};
+            self->state = 1;
+        case 1:
             if (!child(&self->child))
                 return;
             self->sum += self->child.result;
@@ -233,13 +325,23 @@ static void caller(struct task *task)
     }
 }
 
-static void call(long count)
+static void call_by(void (*step)(struct task *), long count)
 {
-    struct caller frame = {.task.step = caller, .count = (int)count};
+    struct caller frame = {.task.step = step, .count = (int)count};
 
     ready(&frame.task);
     run();
     must(frame.sum == sum_to(count), "a wrong sum");
+}
+
+static void call(long count)
+{
+    call_by(caller, count);
+}
+
+static void inline_call(long count)
+{
+    call_by(inline_caller, count);
 }
 
 /* A child with a task of its own. */
@@ -258,6 +360,7 @@ static void spawned(struct task *task)
     self->state = 1;
     if (self->joiner)
         ready(self->joiner);
+    go_on();
 }
 
 struct spawner {
@@ -283,6 +386,7 @@ static void spawner(struct task *task)
             ready(&self->child.task);
             if (!self->child.state) {
                 self->child.joiner = task;
+                go_on();
                 return;
             }
         case 1:
@@ -320,12 +424,14 @@ static void yielding_again(struct task *task)
     self->result = self->number + one;
     if (--self->batch->left == 0)
         ready(self->batch->waits);
+    go_on();
 }
 
 static void yielding(struct task *task)
 {
     task->step = yielding_again;
     ready(task);
+    go_on();
 }
 
 struct gatherer {
@@ -444,13 +550,12 @@ static void sleeper(struct task *task)
 static void sleep_(long count)
 {
     double before = resident(), asleep;
+    struct watch watch = watch_start();
     struct sleeper *sleepers = zeroed((size_t)count, sizeof *sleepers);
-    struct watch watch;
     uint64_t now;
     long i;
 
     heap = zeroed((size_t)count, sizeof *heap);
-    watch = watch_start();
     slept_since = clock_ns();
     for (i = 0; i < count; i++) {
         sleepers[i].task.step = sleeper;
@@ -726,29 +831,6 @@ static struct {
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
 
-static void *worker1(void *arg)
-{
-    struct job *job;
-
-    (void)arg;
-    pthread_mutex_lock(&pool.lock);
-    for (;;) {
-        while (!pool.queued && !pool.closed)
-            pthread_cond_wait(&pool.work, &pool.lock);
-        job = pool.queued;
-        if (!job)
-            break;
-        pool.queued = NULL;
-        pthread_mutex_unlock(&pool.lock);
-        job->fn(job);
-        pthread_mutex_lock(&pool.lock);
-        pool.finished = job;
-        pthread_cond_signal(&pool.done);
-    }
-    pthread_mutex_unlock(&pool.lock);
-    return NULL;
-}
-
 static void pool_close(void)
 {
     pthread_mutex_lock(&pool.lock);
@@ -757,24 +839,55 @@ static void pool_close(void)
     pthread_mutex_unlock(&pool.lock);
 }
 
+/* Who waits for a word to change sleeps in the kernel. */
+static void wait_for(atomic_int *word, int value)
+{
+    int now;
+
+    while ((now = *word) != value)
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
+}
+
+static void tell(atomic_int *word, int value)
+{
+    *word = value;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static struct {
+    struct job *job; /* NULL: it is over */
+    atomic_int queued, finished;
+} hand_off;
+
+static void *worker1(void *arg)
+{
+    int turn;
+
+    (void)arg;
+    for (turn = 1;; turn++) {
+        wait_for(&hand_off.queued, turn);
+        if (!hand_off.job)
+            return NULL;
+        hand_off.job->fn(hand_off.job);
+        tell(&hand_off.finished, turn);
+    }
+}
+
 static void offload1(long count)
 {
     struct job job = {.fn = nothing};
     pthread_t thread;
-    long i;
+    int turn;
 
-    pool.closed = 0;
+    hand_off.job = &job;
+    hand_off.queued = hand_off.finished = 0;
     must(pthread_create(&thread, NULL, worker1, NULL) == 0, "no thread");
-    for (i = 0; i < count; i++) {
-        pthread_mutex_lock(&pool.lock);
-        pool.queued = &job;
-        pthread_cond_signal(&pool.work);
-        while (!pool.finished)
-            pthread_cond_wait(&pool.done, &pool.lock);
-        pool.finished = NULL;
-        pthread_mutex_unlock(&pool.lock);
+    for (turn = 1; turn <= count; turn++) {
+        tell(&hand_off.queued, turn);
+        wait_for(&hand_off.finished, turn);
     }
-    pool_close();
+    hand_off.job = NULL;
+    tell(&hand_off.queued, turn);
     pthread_join(thread, NULL);
     must(job.done == count, "jobs are missing");
 }
@@ -875,7 +988,7 @@ static void offload(long count)
 
 /* ---- pi ------------------------------------------------------------------ */
 
-enum { POINTS = 2000000 };
+enum { POINTS = 10000000 };
 
 static long hits_of(int part)
 {
@@ -987,15 +1100,20 @@ static void ping(struct task *task)
             self->state = 0;
             /* fall through */
         case 0:
-            if (!put(self->to, task, self->value))
+            if (!put(self->to, task, self->value)) {
+                go_on();
                 return;
+            }
             self->state = 1;
             /* fall through */
         case 1:
-            if (!take(self->from, task, &self->value))
+            if (!take(self->from, task, &self->value)) {
+                go_on();
                 return;
+            }
         }
     }
+    go_on();
 }
 
 static void pong(struct task *task)
@@ -1007,15 +1125,20 @@ static void pong(struct task *task)
             self->state = 0;
             /* fall through */
         case 0:
-            if (!take(self->from, task, &self->value))
+            if (!take(self->from, task, &self->value)) {
+                go_on();
                 return;
+            }
             self->state = 1;
             /* fall through */
         case 1:
-            if (!put(self->to, task, self->value + 1))
+            if (!put(self->to, task, self->value + 1)) {
+                go_on();
                 return;
+            }
         }
     }
+    go_on();
 }
 
 static void pingpong(long count)
@@ -1038,8 +1161,11 @@ static void producer(struct task *task)
     struct player *self = (struct player *)task;
 
     for (; self->i < self->count; self->i++)
-        if (!put(self->to, task, self->i + 1))
+        if (!put(self->to, task, self->i + 1)) {
+            go_on();
             return;
+        }
+    go_on();
 }
 
 static void consumer(struct task *task)
@@ -1047,10 +1173,13 @@ static void consumer(struct task *task)
     struct player *self = (struct player *)task;
 
     for (; self->i < self->count; self->i++) {
-        if (!take(self->from, task, &self->value))
+        if (!take(self->from, task, &self->value)) {
+            go_on();
             return;
+        }
         self->sum += self->value;
     }
+    go_on();
 }
 
 static void stream(long count)
@@ -1162,6 +1291,8 @@ static const struct workload {
 } workloads[] = {
     {"yield1", yield1, 10},
     {"yield1000", yield1000, 10},
+    {"queue-yield1", queue_yield1, 10},
+    {"queue-yield1000", queue_yield1000, 10},
     {"depth1", yield1, 10},
     {"depth8", yield1, 10},
     {"depth32", yield1, 10},
@@ -1169,6 +1300,7 @@ static const struct workload {
     {"depth8-chain", chain8, 10},
     {"depth32-chain", chain32, 10},
     {"call", call, 10},
+    {"inline-call", inline_call, 10},
     {"spawn", spawn, 10},
     {"sleep", sleep_, 0},
     {"timers", timers, 0},

@@ -3,19 +3,21 @@
 //!
 //! Fastest sane settings: current_thread, release, fat LTO, one codegen unit,
 //! abort on panic; only the drivers a workload needs (none for most: with the
-//! I/O and time drivers on, a lone yield costs six times as much);
-//! spawn_blocking on at most two threads. Await chains are plain nested async
-//! fns, which rustc flattens into one state machine; skynet alone needs a
-//! boxed future, as a recursive async fn does. A workload of one task is the
-//! root future, which is faster here than a spawned one; the parent of spawn is
-//! spawned, for the same reason.
+//! I/O and time drivers on, a lone yield costs six times as much); the C
+//! library's malloc (mimalloc took off less than a tenth). Await chains are
+//! plain nested async fns, which rustc flattens into one state machine; skynet
+//! alone needs a boxed future, as a recursive async fn does. A workload of one
+//! task is the root future, which is faster here than a spawned one; the parent
+//! of spawn is spawned, for the same reason.
 //!
-//! sleep: the second counts from the first poll of the first task; all tasks
-//! are spawned before that. timers: virtual time by tokio::time::pause and
-//! advance, in steps of 1 ms; one Sleep each, side by side in one Vec, polled
-//! once to arm it; cancel drops it. pingpong: two mpsc channels of capacity 1,
-//! there and back, COUNT messages in all. offload: 1000 tasks that each await
-//! one spawn_blocking after the other.
+//! call: the poll of the called future is kept out of line, as each program
+//! keeps its callee; inline-call: rustc may flatten it into its caller.
+//! timers: virtual time by tokio::time::pause and advance, in steps of 1 ms;
+//! one Sleep each, side by side in one Vec, polled once to arm it; cancel drops
+//! it. pingpong: two mpsc channels of capacity 1, there and back, COUNT messages
+//! in all. offload1: a blocking pool of one thread. offload: one of two, and
+//! 1000 tasks that each await one spawn_blocking after the other.
+//! wake-yield1, wake-yield1000: a future of our own, which wakes itself.
 //!
 //!     tokio WORKLOAD COUNT, or: tokio echo PORT
 //!
@@ -34,9 +36,9 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
@@ -74,6 +76,12 @@ impl Stopwatch {
     fn wall_ns(&self) -> f64 {
         self.wall.elapsed().as_nanos() as f64
     }
+    /// Its wall time; reads the CPU clock too, which is where instructions are cut.
+    fn stop(&self) -> f64 {
+        let wall = self.wall_ns();
+        cpu_ns();
+        wall
+    }
     fn print(&self, count: usize) {
         let (wall, cpu) = (self.wall_ns(), cpu_ns() - self.cpu);
         println!("time {:.2} ns", wall / count as f64);
@@ -105,7 +113,11 @@ fn opaque<T: Copy>(value: T) -> T {
 }
 
 fn runtime() -> Runtime {
-    Builder::new_current_thread().max_blocking_threads(2).build().unwrap()
+    Builder::new_current_thread().build().unwrap()
+}
+
+fn runtime_and_pool(threads: usize) -> Runtime {
+    Builder::new_current_thread().max_blocking_threads(threads).build().unwrap()
 }
 
 fn runtime_with_time() -> Runtime {
@@ -115,6 +127,14 @@ fn runtime_with_time() -> Runtime {
 fn sum_to(count: usize) -> u64 {
     let count = count as u64;
     count * (count - 1) / 2
+}
+
+/// Runs work(count), after work(warm_up); it checks its own result.
+async fn measure<F: Future<Output = ()>>(count: usize, warm_up: usize, work: impl Fn(usize) -> F) {
+    work(warm_up).await;
+    let watch = Stopwatch::start();
+    work(count).await;
+    watch.print(count);
 }
 
 // ---- yields and calls ---------------------------------------------------------
@@ -128,22 +148,44 @@ async fn yields(count: usize) -> usize {
     done
 }
 
-async fn yield1(count: usize) {
-    yields(1000).await;
-    depth(yields(count), count).await;
+/// A yield that wakes itself, at once: yield_now waits for a turn of the drivers.
+struct WakeSelf(bool);
+
+impl Future for WakeSelf {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0 {
+            return Poll::Ready(());
+        }
+        self.0 = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
-async fn yield_tasks(tasks: usize, count: usize) {
-    let each = count / tasks;
-    tokio::spawn(yields(1000)).await.unwrap();
-    let watch = Stopwatch::start();
-    let handles: Vec<_> = (0..tasks).map(|_| tokio::spawn(yields(each))).collect();
+async fn wakes(count: usize) -> usize {
+    let mut done = 0;
+    for _ in 0..count {
+        WakeSelf(false).await;
+        done += 1;
+    }
+    done
+}
+
+const YIELDERS: usize = 1000;
+
+async fn in_turn<F>(count: usize, task: impl Fn(usize) -> F)
+where
+    F: Future<Output = usize> + Send + 'static,
+{
+    let share = |i| count / YIELDERS + (i < count % YIELDERS) as usize;
+    let handles: Vec<_> = (0..YIELDERS).map(|i| tokio::spawn(task(share(i)))).collect();
     let mut done = 0;
     for handle in handles {
         done += handle.await.unwrap();
     }
-    check("yields", done, each * tasks);
-    watch.print(done);
+    check("yields", done, count);
 }
 
 macro_rules! level {
@@ -187,61 +229,65 @@ level!(depth31, depth30);
 level!(depth32, depth31);
 
 async fn depth<F: Future<Output = usize>>(chain: F, count: usize) {
-    let watch = Stopwatch::start();
-    let done = chain.await;
-    check("yields", done, count);
-    watch.print(count);
+    check("yields", chain.await, count);
 }
 
 async fn plus_one(x: u64) -> u64 {
     opaque(x) + 1
 }
 
+/// Keeps the poll of a future out of line.
+struct Kept<F>(F);
+
+impl<F: Future> Future for Kept<F> {
+    type Output = F::Output;
+
+    #[inline(never)]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        unsafe { self.map_unchecked_mut(|kept| &mut kept.0) }.poll(context)
+    }
+}
+
 async fn call(count: usize) {
-    let watch = Stopwatch::start();
-    let sum = tokio::spawn(async move {
-        let mut sum = 0;
-        for i in 0..count {
-            sum += plus_one(i as u64).await;
-        }
-        sum
-    });
-    check("sum", sum.await.unwrap(), sum_to(count) + count as u64);
-    watch.print(count);
+    let mut sum = 0;
+    for i in 0..count {
+        sum += Kept(plus_one(i as u64)).await;
+    }
+    check("sum", sum, sum_to(count) + count as u64);
+}
+
+async fn call_inline(count: usize) {
+    let mut sum = 0;
+    for i in 0..count {
+        sum += plus_one(i as u64).await;
+    }
+    check("sum", sum, sum_to(count) + count as u64);
 }
 
 // ---- tasks ------------------------------------------------------------------------
 
 async fn spawn(count: usize) {
-    let watch = Stopwatch::start();
     let mut sum = 0;
     for i in 0..count {
-        sum += tokio::spawn(async move { i as u64 }).await.unwrap();
+        sum += tokio::spawn(plus_one(i as u64)).await.unwrap();
     }
-    check("sum", sum, sum_to(count));
-    watch.print(count);
+    check("sum", sum, sum_to(count) + count as u64);
 }
 
+static ASLEEP: AtomicUsize = AtomicUsize::new(0);
+
 async fn sleep(count: usize) {
-    struct Seen {
-        armed: AtomicUsize,
-        first: Mutex<Option<Instant>>,
-    }
-    let seen = Arc::new(Seen { armed: AtomicUsize::new(0), first: Mutex::new(None) });
     let before = rss();
     let watch = Stopwatch::start();
     let mut handles = Vec::with_capacity(count);
     for _ in 0..count {
-        let seen = seen.clone();
-        handles.push(tokio::spawn(async move {
-            if seen.armed.fetch_add(1, Relaxed) == 0 {
-                *seen.first.lock().unwrap() = Some(Instant::now());
-            }
+        handles.push(tokio::spawn(async {
+            ASLEEP.fetch_add(1, Relaxed);
             tokio::time::sleep(Duration::from_secs(1)).await;
             1
         }));
     }
-    while seen.armed.load(Relaxed) < count {
+    while ASLEEP.load(Relaxed) < count {
         yield_now().await;
     }
     let memory = rss() - before;
@@ -249,77 +295,93 @@ async fn sleep(count: usize) {
     for handle in handles {
         done += handle.await.unwrap();
     }
+    let (wall, cpu) = (watch.wall_ns(), cpu_ns() - watch.cpu);
     check("sleepers", done, count);
-    let first = seen.first.lock().unwrap().unwrap();
-    let beyond = first.elapsed().as_nanos() as f64 / 1e6 - 1000.0;
+    check("slept for a second", wall >= 1e9, true);
     println!("memory {:.1} B", memory / count as f64);
-    println!("beyond {:.1} ms", beyond);
-    println!("cpu {:.1} ms", (cpu_ns() - watch.cpu) / 1e6);
+    println!("beyond {:.1} ms", wall / 1e6 - 1000.0);
+    println!("cpu {:.1} ms", cpu / 1e6);
 }
 
-struct CountWakes(AtomicUsize);
+const RANGE: u64 = 10000; // ms
+
+static NOW: AtomicU64 = AtomicU64::new(0); // ms since the timers were armed
+static FIRED: AtomicU64 = AtomicU64::new(0);
+static FIRED_AT: AtomicU64 = AtomicU64::new(0); // the sum of the times
+
+struct CountWakes;
 
 impl Wake for CountWakes {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Relaxed);
+        self.wake_by_ref();
     }
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.fetch_add(1, Relaxed);
+        FIRED.store(FIRED.load(Relaxed) + 1, Relaxed); // there is one thread
+        FIRED_AT.store(FIRED_AT.load(Relaxed) + NOW.load(Relaxed), Relaxed);
     }
 }
 
-async fn timers(count: usize) {
-    tokio::time::pause();
-    let wakes = Arc::new(CountWakes(AtomicUsize::new(0)));
-    let waker = Waker::from(wakes.clone());
+/// Returns the nanoseconds of arm, cancel and expire.
+async fn timers_once(ms: &[u16]) -> [f64; 3] {
+    let waker = Waker::from(Arc::new(CountWakes));
     let mut context = Context::from_waker(&waker);
     let start = tokio::time::Instant::now();
-    let mut timers: Vec<Option<tokio::time::Sleep>> = Vec::with_capacity(count);
-    let mut x: u64 = 88172645463325252;
+    let mut timers: Vec<Option<tokio::time::Sleep>> = Vec::with_capacity(ms.len());
+    let mut over = 0; // a deadline of 0 ms is over at once, and wakes nobody
 
+    FIRED.store(0, Relaxed);
+    FIRED_AT.store(0, Relaxed);
+    NOW.store(0, Relaxed);
     let watch = Stopwatch::start();
-    for i in 0..count {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        let deadline = start + Duration::from_millis(x % 10000);
+    for (i, &ms) in ms.iter().enumerate() {
+        let deadline = start + Duration::from_millis(ms as u64);
         timers.push(Some(tokio::time::sleep_until(deadline)));
         // The Vec has room for all: nothing in it moves until it is dropped.
         let timer = unsafe { Pin::new_unchecked(&mut timers[i]) };
-        let _ = timer.as_pin_mut().unwrap().poll(&mut context);
+        let is_over = timer.as_pin_mut().unwrap().poll(&mut context).is_ready();
+        over += (is_over && i % 2 == 1) as u64;
     }
-    let arm = watch.wall_ns();
+    let arm = watch.stop();
 
     let watch = Stopwatch::start();
-    for timer in timers.iter_mut().skip(1).step_by(2) {
+    for timer in timers.iter_mut().step_by(2) {
         unsafe { Pin::new_unchecked(timer) }.set(None);
     }
-    let cancel = watch.wall_ns();
+    let cancel = watch.stop();
 
     let watch = Stopwatch::start();
-    for _ in 0..=10000 {
+    for now in 1..=RANGE {
+        NOW.store(now, Relaxed);
         tokio::time::advance(Duration::from_millis(1)).await;
     }
-    let expire = watch.wall_ns();
+    let expire = watch.stop();
 
-    let mut over = 0;
-    for timer in timers.iter().flatten() {
-        over += timer.is_elapsed() as usize;
+    let due = ms.len() as u64 / 2;
+    let due_at: u64 = ms.iter().skip(1).step_by(2).map(|&ms| ms as u64).sum();
+    check("timers that fired", FIRED.load(Relaxed) + over, due);
+    let fired_at = FIRED_AT.load(Relaxed); // Tokio rounds up to the next ms
+    check("in time", (due_at..=due_at + due).contains(&fired_at), true);
+    [arm, cancel, expire]
+}
+
+async fn timers(count: usize) {
+    let mut x: u64 = 88172645463325252;
+    let mut ms = Vec::with_capacity(count);
+    for _ in 0..count {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        ms.push((x % RANGE) as u16);
     }
-    let due = (count + 1) / 2;
-    check("timers over", over, due);
-    // a deadline of 0 ms is over when it is polled first, and wakes nobody
-    let woken = wakes.0.load(Relaxed);
-    if woken > due || woken + due / 1000 + 10 < due {
-        check("timers that woke", woken, due);
-    }
+    tokio::time::pause();
+    timers_once(&ms).await; // warms up
+    let [arm, cancel, expire] = timers_once(&ms).await;
     println!("arm {:.2} ns", arm / count as f64);
-    println!("cancel {:.2} ns", cancel / (count / 2) as f64);
-    println!("expire {:.2} ns", expire / due as f64);
+    println!("cancel {:.2} ns", cancel / ((count + 1) / 2) as f64);
+    println!("expire {:.2} ns", expire / (count / 2) as f64);
 }
 
 async fn gather(count: usize) {
-    let watch = Stopwatch::start();
     let mut handles = Vec::with_capacity(count);
     for i in 0..count {
         handles.push(tokio::spawn(async move {
@@ -332,7 +394,6 @@ async fn gather(count: usize) {
         sum += handle.await.unwrap();
     }
     check("sum", sum, sum_to(count));
-    watch.print(count);
 }
 
 type Boxed = Pin<Box<dyn Future<Output = u64> + Send>>;
@@ -356,39 +417,35 @@ fn skynet_node(number: u64, size: u64) -> Boxed {
     })
 }
 
+async fn skynet_once(count: usize) {
+    let sum = tokio::spawn(skynet_node(0, count as u64)).await.unwrap();
+    check("sum", sum, sum_to(count));
+}
+
 async fn skynet(count: usize) {
     let mut power = 1;
     while power < count {
         power *= 10;
     }
     check("COUNT, a power of ten from 10 on", count, power.max(10));
+    skynet_once(count).await; // warms up
     let watch = Stopwatch::start();
-    let sum = tokio::spawn(skynet_node(0, count as u64)).await.unwrap();
-    check("sum", sum, sum_to(count));
+    skynet_once(count).await;
     watch.print_ms();
 }
 
 // ---- blocking calls -------------------------------------------------------------------
 
 async fn offload1(count: usize) {
-    for _ in 0..100 {
-        spawn_blocking(|| ()).await.unwrap();
-    }
-    let watch = Stopwatch::start();
     let mut done = 0;
     for _ in 0..count {
         done += spawn_blocking(|| 1).await.unwrap();
     }
     check("jobs", done, count);
-    watch.print(count);
 }
 
 async fn offload(count: usize) {
     let tasks = count.min(1000);
-    for _ in 0..100 {
-        spawn_blocking(|| ()).await.unwrap();
-    }
-    let watch = Stopwatch::start();
     let left = Rc::new(Cell::new(count));
     let local = tokio::task::LocalSet::new();
     let mut done = 0;
@@ -412,13 +469,12 @@ async fn offload(count: usize) {
         })
         .await;
     check("jobs", done, count);
-    watch.print(count);
 }
 
 fn pi_part(part: u64) -> u64 {
     let mut x = part + 1;
     let mut inside = 0;
-    for _ in 0..2_000_000 {
+    for _ in 0..10_000_000 {
         x ^= x >> 12;
         x ^= x << 25;
         x ^= x >> 27;
@@ -430,7 +486,9 @@ fn pi_part(part: u64) -> u64 {
 }
 
 async fn pi(parts: usize) {
-    spawn_blocking(|| pi_part(0)).await.unwrap();
+    for _ in 0..10 {
+        spawn_blocking(|| ()).await.unwrap();
+    }
     let watch = Stopwatch::start();
     let sequence: u64 = (0..parts as u64).map(|part| opaque(pi_part(part))).sum();
     let alone = watch.wall_ns();
@@ -445,7 +503,7 @@ async fn pi(parts: usize) {
     let workers = watch.wall_ns();
 
     check("points inside", inside, sequence);
-    let pi = inside as f64 * 4.0 / (parts as f64 * 2e6);
+    let pi = inside as f64 * 4.0 / (parts as f64 * 1e7);
     check("pi is near", (pi - std::f64::consts::PI).abs() < 0.01, true);
     println!("speedup {:.3} x", alone / workers);
 }
@@ -456,7 +514,6 @@ async fn pingpong(count: usize) {
     let (to_b, mut at_b) = mpsc::channel::<u64>(1);
     let (to_a, mut at_a) = mpsc::channel::<u64>(1);
     let rounds = count / 2;
-    let watch = Stopwatch::start();
     let echo = tokio::spawn(async move {
         while let Some(value) = at_b.recv().await {
             to_a.send(value + 1).await.unwrap();
@@ -473,12 +530,10 @@ async fn pingpong(count: usize) {
     let value = ping.await.unwrap();
     echo.await.unwrap();
     check("value", value, 2 * rounds as u64);
-    watch.print(2 * rounds);
 }
 
 async fn stream(count: usize) {
     let (sender, mut receiver) = mpsc::channel::<u64>(64);
-    let watch = Stopwatch::start();
     let produce = tokio::spawn(async move {
         for i in 0..count as u64 {
             sender.send(i).await.unwrap();
@@ -493,7 +548,6 @@ async fn stream(count: usize) {
     });
     produce.await.unwrap();
     check("sum", consume.await.unwrap(), sum_to(count));
-    watch.print(count);
 }
 
 // ---- echo ---------------------------------------------------------------------------------
@@ -523,22 +577,27 @@ fn main() {
             std::process::exit(2);
         }
     };
+    let tenth = count / 10 + 1;
     match arguments[1].as_str() {
-        "yield1" => runtime().block_on(yield1(count)),
-        "yield1000" => runtime().block_on(yield_tasks(1000, count)),
-        "depth1" => runtime().block_on(depth(yields(count), count)),
-        "depth8" => runtime().block_on(depth(depth8(count), count)),
-        "depth32" => runtime().block_on(depth(depth32(count), count)),
-        "call" => runtime().block_on(call(count)),
-        "spawn" => runtime().block_on(async move { tokio::spawn(spawn(count)).await.unwrap() }),
+        "yield1" => runtime().block_on(measure(count, tenth, |n| depth(yields(n), n))),
+        "yield1000" => runtime().block_on(measure(count, tenth, |n| in_turn(n, yields))),
+        "wake-yield1" => runtime().block_on(measure(count, tenth, |n| depth(wakes(n), n))),
+        "wake-yield1000" => runtime().block_on(measure(count, tenth, |n| in_turn(n, wakes))),
+        "depth1" => runtime().block_on(measure(count, tenth, |n| depth(yields(n), n))),
+        "depth8" => runtime().block_on(measure(count, tenth, |n| depth(depth8(n), n))),
+        "depth32" => runtime().block_on(measure(count, tenth, |n| depth(depth32(n), n))),
+        "call" => runtime().block_on(measure(count, tenth, call)),
+        "inline-call" => runtime().block_on(measure(count, tenth, call_inline)),
+        "spawn" => runtime()
+            .block_on(async move { tokio::spawn(measure(count, tenth, spawn)).await.unwrap() }),
         "sleep" => runtime_with_time().block_on(sleep(count)),
         "timers" => runtime_with_time().block_on(timers(count)),
-        "gather" => runtime().block_on(gather(count)),
-        "offload1" => runtime().block_on(offload1(count)),
-        "offload" => runtime().block_on(offload(count)),
-        "pi" => runtime().block_on(pi(count)),
-        "pingpong" => runtime().block_on(pingpong(count)),
-        "stream" => runtime().block_on(stream(count)),
+        "gather" => runtime().block_on(measure(count, count, gather)),
+        "offload1" => runtime_and_pool(1).block_on(measure(count, tenth, offload1)),
+        "offload" => runtime_and_pool(2).block_on(measure(count, tenth, offload)),
+        "pi" => runtime_and_pool(2).block_on(pi(count)),
+        "pingpong" => runtime().block_on(measure(count, tenth, pingpong)),
+        "stream" => runtime().block_on(measure(count, tenth, stream)),
         "skynet" => runtime().block_on(skynet(count)),
         "echo" => {
             let runtime = Builder::new_current_thread().enable_io().build().unwrap();

@@ -5,7 +5,8 @@
  *     ./dev firmware
  *
  * A timer interrupt counts ticks; how it is set up, and how LEDS becomes a
- * port, is the board's business and not shown. To build it for an Arduino Uno:
+ * port, is the board's business and not shown. All three stop for good if a
+ * state is none of theirs. To build it for an Arduino Uno:
  *
  *     avr-gcc -mmcu=atmega328p -DASYNC_TIME_BITS=16 -Os \
  *         -I. examples/firmware/blinker.c -o blinker.elf
@@ -54,6 +55,8 @@ static void clear(unsigned char lamp)
 
 #if defined(BY_HAND)
 
+enum { START, ON, OFF };
+
 struct lamp {
     unsigned char state;
     unsigned since;
@@ -61,47 +64,61 @@ struct lamp {
 
 static struct lamp red, green;
 
+/* A state that cannot be: until the watchdog bites. AVR has no trap. */
+static void stop(void)
+{
+#ifndef __AVR__
+    __builtin_trap();
+#endif
+    for (;;)
+        continue;
+}
+
 static void red_step(void)
 {
     switch (red.state) {
-    case 0:
+    case OFF:
+        if (now() - red.since < RED_TICKS)
+            break;
+        /* fall through */
+    case START:
         set(RED);
         red.since = now();
-        red.state = 1;
+        red.state = ON;
         break;
-    case 1:
+    case ON:
         if (now() - red.since < RED_TICKS)
             break;
         clear(RED);
         red.since = now();
-        red.state = 2;
+        red.state = OFF;
         break;
     default:
-        if (now() - red.since >= RED_TICKS)
-            red.state = 0;
-        break;
+        stop();
     }
 }
 
 static void green_step(void)
 {
     switch (green.state) {
-    case 0:
+    case OFF:
+        if (now() - green.since < GREEN_OFF_TICKS)
+            break;
+        /* fall through */
+    case START:
         set(GREEN);
         green.since = now();
-        green.state = 1;
+        green.state = ON;
         break;
-    case 1:
+    case ON:
         if (now() - green.since < GREEN_ON_TICKS)
             break;
         clear(GREEN);
         green.since = now();
-        green.state = 2;
+        green.state = OFF;
         break;
     default:
-        if (now() - green.since >= GREEN_OFF_TICKS)
-            green.state = 0;
-        break;
+        stop();
     }
 }
 

@@ -14,7 +14,9 @@ struct sleeper {
     struct async_frame async;
     struct async_flag flag;
     struct async_task child_task;
-    struct async_frame child;
+    struct async_frame child, blank;
+    struct async_call_frame call;
+    struct async_ticker ticker;
     int ready, step, rc;
 };
 
@@ -46,6 +48,11 @@ static async_status sleep_a_lot(struct async_loop *loop, void *frame)
     async_spawn(loop, &self->child_task, quit, &self->child);
     async_catch(self->rc, async_join(loop, &self->child_task));
     self->step = 4;
+    self->child = self->blank;
+    self->ticker.late = ASYNC_DELAY;
+    async_catch(self->rc, async_call(loop, &self->call, quit, &self->child));
+    async_await(async_every(loop, &self->ticker, 2));
+    self->step = 5;
     async_await(async_sleep_ms(loop, 100));
     async_end();
 }
@@ -121,7 +128,7 @@ static int check_async_loop(void)
     async_timer_start(&loop, &timer, 4, add_one, &fired);
     CHECK(async_spawn(&loop, &task, fn, &sleeper) == 0);
     CHECK(notified > 0 && async_alive(&loop) == 1);
-    CHECK(async_current(&loop) == NULL);
+    CHECK(async_current(&loop) == NULL && !async_stuck(&loop));
     do {
         ticks = async_poll(&loop, now);
         now = (async_time)(now + ticks);
@@ -134,9 +141,11 @@ static int check_async_loop(void)
     async_wake(&loop);
     async_poll(&loop, now);
     async_flag_set(&loop, &sleeper.flag);
-    while (sleeper.step < 4)
+    while (sleeper.step < 5)
         now = (async_time)(now + async_poll(&loop, now));
     CHECK(sleeper.rc == ASYNC_ECLOSED);
+    now = async_now(&loop);
+    CHECK(async_simulate(&loop, now, 3) == (async_time)(now + 3));
     async_cancel(&loop, &task);
     async_poll(&loop, async_now(&loop));
     CHECK(async_task_outcome(&task) == ASYNC_ECANCELED);

@@ -1,7 +1,7 @@
 /* A loop that awaits and counts in a local variable.
  * rejects gcc -std=c99 -Wjump-misses-init => switch jumps over
- * rejects clang -std=c99 -Wconditional-uninitialized => uninitialized
- * rejects clang -Wconditional-uninitialized -DASYNC_USE_LABELS => uninitialized
+ * rejects clang -std=c99 -Wall -Wconditional-uninitialized => uninitialized
+ * rejects clang -Wall -Wconditional-uninitialized -DASYNC_USE_LABELS => uninitialized
  * rejects g++ -x c++ -std=c++11 => jump to case label
  * rejects clang++ -x c++ -std=c++11 => cannot jump from switch
  * misses gcc -std=c99 -O2 -Wall -Wextra
