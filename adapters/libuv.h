@@ -2,54 +2,45 @@
  * SPDX-License-Identifier: MIT
  *
  * uv_run drives the tasks beside your own handles. What wakes is a uv_async_t,
- * the deadline a uv_timer_t, a descriptor that is waited for a uv_poll_t. Time
- * is uv_now, brought up to date before each poll, as uv's is from before your
- * callback: so no sleep is short, and the timer's clock is ours.
+ * the deadline a uv_timer_t, a descriptor that is waited for a uv_poll_t, from
+ * malloc as it closes only later. Time is uv_now, brought up to date.
  *
- *     static struct async_uv host;
- *
- *     async_uv_start(&host, uv_default_loop(), &loop);
- *     async_spawn(&loop, &task, greeting, &frame);
- *     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+ *     async_uv_start(&host, uv, &loop);
+ *     uv_run(uv, UV_RUN_DEFAULT); // ends when the tasks have, and your handles
  *     async_uv_stop(&host);
- *     uv_run(uv_default_loop(), UV_RUN_DEFAULT); // closes the handles
+ *     uv_run(uv, UV_RUN_DEFAULT); // closes ours
  *
  * Rules
  * 1. Start, stop and uv_run are called on one thread, the loop's.
- * 2. Tasks that live keep uv_run going; nothing else of ours does.
- * 3. Stop when no task waits. `host` stays until uv_run has closed it.
- * 4. ASYNC_UV_FDS, 16, descriptors can be waited for at once, or ASYNC_EFULL;
- *    one that a handle of yours watches is refused with uv's error.
+ * 2. Stop when no task waits. `host` stays until uv_run has closed it.
+ * 3. A descriptor that a handle of yours watches is refused, by UV_EEXIST.
  */
 #ifndef ASYNC_ADAPTERS_LIBUV_H
 #define ASYNC_ADAPTERS_LIBUV_H
 
 #include "../async_loop.h"
 
+#include <errno.h>  /* its address names a thread */
 #include <signal.h> /* sig_atomic_t */
-#include <string.h> /* memset */
+#include <stdlib.h> /* malloc */
 #include <uv.h>
 
-#ifndef ASYNC_UV_FDS
-#define ASYNC_UV_FDS 16
-#endif
-
-/* Its data is the host, NULL when it is closed. Without events it is free; if
- * it is closing still, it opens for the next descriptor after that. */
 struct async_uv_fd_ {
-    uv_poll_t poll;
-    int fd, events;
+    uv_poll_t poll; /* first: its address is this one's */
+    struct async_uv_fd_ *next;
+    int fd;
 };
 
 /* Yours; async_uv_start fills it. */
 struct async_uv {
     struct async_host host_;
     struct async_loop *loop_;
-    uv_thread_t thread_;
+    const int *thread_;          /* the loop's: where its errno is */
     volatile sig_atomic_t held_; /* wake_ keeps uv_run going */
+    int reports_;                /* async_poll comes next */
     uv_async_t wake_;
     uv_timer_t deadline_;
-    struct async_uv_fd_ fds_[ASYNC_UV_FDS];
+    struct async_uv_fd_ *fds_;
 };
 
 static inline void async_uv_hold_(struct async_uv *host)
@@ -65,17 +56,18 @@ static inline void async_uv_hold_(struct async_uv *host)
 static inline void async_uv_notify_(void *arg)
 {
     struct async_uv *host = (struct async_uv *)arg;
-    uv_thread_t self = uv_thread_self();
 
-    if (uv_thread_equal(&self, &host->thread_) && async_alive(host->loop_))
+    if (&errno == host->thread_ && host->reports_)
+        return;
+    if (&errno == host->thread_ && async_alive(host->loop_))
         async_uv_hold_(host);
     (void)uv_async_send(&host->wake_);
 }
 
-static inline void async_uv_poll_(uv_timer_t *deadline)
+static inline void async_uv_due_(uv_timer_t *deadline)
 {
     struct async_uv *host = (struct async_uv *)deadline->data;
-    async_time ticks;
+    uint64_t ticks;
 
     async_uv_hold_(host);
     uv_update_time(deadline->loop);
@@ -90,73 +82,61 @@ static inline void async_uv_poll_(uv_timer_t *deadline)
         (void)uv_async_send(&host->wake_);
     else if (ticks != ASYNC_FOREVER)
         (void)uv_timer_start(
-            deadline, async_uv_poll_,
-            ((uint64_t)ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ, 0);
+            deadline, async_uv_due_,
+            ticks / ASYNC_TICK_HZ * 1000 +
+                (ticks % ASYNC_TICK_HZ * 1000 + ASYNC_TICK_HZ - 1) /
+                    ASYNC_TICK_HZ,
+            0);
 }
 
 static inline void async_uv_woken_(uv_async_t *wake)
 {
-    async_uv_poll_(&((struct async_uv *)wake->data)->deadline_);
+    async_uv_due_(&((struct async_uv *)wake->data)->deadline_);
 }
 
 static inline void async_uv_ready_(uv_poll_t *poll, int status, int events)
 {
     struct async_uv *host = (struct async_uv *)poll->data;
 
+    host->reports_ = 1;
     async_ready(host->loop_, ((struct async_uv_fd_ *)(void *)poll)->fd,
                 status < 0 ? ASYNC_READABLE | ASYNC_WRITABLE : events);
-}
-
-static inline int async_uv_open_(struct async_uv *host, struct async_uv_fd_ *at)
-{
-    int error = 0;
-
-    if (!at->poll.data)
-        error = uv_poll_init(host->wake_.loop, &at->poll, at->fd);
-    if (!error) {
-        at->poll.data = host;
-        error = uv_poll_start(&at->poll, at->events, async_uv_ready_);
-    }
-    if (error)
-        at->events = 0;
-    return error;
+    host->reports_ = 0;
+    async_uv_due_(&host->deadline_);
 }
 
 static inline void async_uv_closed_(uv_handle_t *poll)
 {
-    struct async_uv_fd_ *at = (struct async_uv_fd_ *)(void *)poll;
-    struct async_uv *host = (struct async_uv *)poll->data;
-
-    poll->data = NULL;
-    if (at->events && async_uv_open_(host, at) < 0) /* a read will say why */
-        async_ready(host->loop_, at->fd, ASYNC_READABLE | ASYNC_WRITABLE);
+    free(poll);
 }
 
-/* A poll that is not wanted closes now: later its number may be another's. */
 static inline int async_uv_watch_(void *arg, int fd, int events)
 {
     struct async_uv *host = (struct async_uv *)arg;
-    struct async_uv_fd_ *at = NULL, *each = host->fds_;
+    struct async_uv_fd_ **at = &host->fds_, *it;
+    int error;
 
-    for (; each < host->fds_ + ASYNC_UV_FDS; each++) {
-        if (each->events && each->fd == fd) {
-            at = each;
-            break;
+    while (*at && (*at)->fd != fd)
+        at = &(*at)->next;
+    it = *at;
+    if (!it && events) {
+        it = (struct async_uv_fd_ *)malloc(sizeof *it);
+        error = it ? uv_poll_init(host->wake_.loop, &it->poll, fd) : UV_ENOMEM;
+        if (error) {
+            free(it);
+            return error;
         }
-        if (!each->events && (!at || !each->poll.data))
-            at = each;
+        it->poll.data = host;
+        it->fd = fd;
+        it->next = NULL;
+        *at = it;
     }
-    if (!at)
-        return events ? ASYNC_EFULL : 0;
-    if (at->events == events)
-        return 0;
-    at->fd = fd;
-    at->events = events;
-    if (at->poll.data && uv_is_closing((uv_handle_t *)&at->poll))
-        return 0;
     if (events)
-        return async_uv_open_(host, at);
-    uv_close((uv_handle_t *)&at->poll, async_uv_closed_);
+        return uv_poll_start(&it->poll, events, async_uv_ready_);
+    if (it) { /* now: soon its number may be another's */
+        *at = it->next;
+        uv_close((uv_handle_t *)&it->poll, async_uv_closed_);
+    }
     return 0;
 }
 
@@ -165,17 +145,17 @@ static inline int async_uv_watch_(void *arg, int fd, int events)
 static inline int async_uv_start(struct async_uv *host, uv_loop_t *uv,
                                  struct async_loop *loop)
 {
-    int error;
+    int error = uv_async_init(uv, &host->wake_, async_uv_woken_);
 
-    memset(host, 0, sizeof *host);
-    error = uv_async_init(uv, &host->wake_, async_uv_woken_);
     if (error)
         return error;
     (void)uv_timer_init(uv, &host->deadline_);
     uv_unref((uv_handle_t *)&host->wake_);
     uv_unref((uv_handle_t *)&host->deadline_);
     host->wake_.data = host->deadline_.data = host;
-    host->thread_ = uv_thread_self();
+    host->thread_ = &errno;
+    host->held_ = host->reports_ = 0;
+    host->fds_ = NULL;
     host->loop_ = loop;
     host->host_.notify = async_uv_notify_;
     host->host_.watch = async_uv_watch_;
@@ -184,16 +164,14 @@ static inline int async_uv_start(struct async_uv *host, uv_loop_t *uv,
     return 0;
 }
 
-/* Not from a task. Whatever else could wake the loop may go on doing so. */
+/* Not from a task. Others may go on waking the loop. */
 static inline void async_uv_stop(struct async_uv *host)
 {
-    struct async_uv_fd_ *at;
-
     async_attach(host->loop_, NULL);
     uv_close((uv_handle_t *)&host->wake_, NULL);
     uv_close((uv_handle_t *)&host->deadline_, NULL);
-    for (at = host->fds_; at < host->fds_ + ASYNC_UV_FDS; at++)
-        (void)async_uv_watch_(host, at->fd, 0);
+    while (host->fds_)
+        (void)async_uv_watch_(host, host->fds_->fd, 0);
 }
 
 #endif /* ASYNC_ADAPTERS_LIBUV_H */
@@ -210,8 +188,8 @@ static inline void async_uv_stop(struct async_uv *host)
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,

@@ -21,7 +21,15 @@ cmocka.h      libcmocka-dev            libcmocka-devel    cmocka-dev    cmocka  
 openssl/evp.h libssl-dev               openssl-devel      openssl-dev   openssl     openssl@3
 atomic_ops.h  libatomic-ops-dev        libatomic_ops-devel libatomic_ops-dev libatomic_ops libatomic_ops
 uv.h          libuv1-dev               libuv-devel        libuv-dev     libuv       libuv
-hyperfine     hyperfine                hyperfine          hyperfine     hyperfine   hyperfine
+ev.h          libev-dev                libev-devel        libev-dev     libev       libev
+event2/event.h libevent-dev            libevent-devel     libevent-dev  libevent    libevent
+glib          libglib2.0-dev           glib2-devel        glib-dev      glib2       glib
+sdl2          libsdl2-dev              SDL2-devel         sdl2-dev      sdl2        sdl2
+hyperfine     hyperfine                hyperfine          ev.h          libev-dev                libev-devel        libev-dev     libev       libev
+event2/event.h libevent-dev            libevent-devel     libevent-dev  libevent    libevent
+glib          libglib2.0-dev           glib2-devel        glib-dev      glib2       glib
+sdl2          libsdl2-dev              SDL2-devel         sdl2-dev      sdl2        sdl2
+hyperfine     hyperfine   hyperfine
 clang         clang                    clang              clang         clang       -
 clang-tsan    libclang-rt-dev          compiler-rt        compiler-rt   compiler-rt -
 valgrind      valgrind                 valgrind           valgrind      valgrind    -
@@ -53,6 +61,8 @@ has() {
     *.h) echo "#include <$1>" | cc -E -x c - ;;
     clang-tsan) echo 'int main(void) { return 0; }' |
         clang -fsanitize=thread -x c -o /dev/null - ;;
+    glib) pkg-config --exists glib-2.0 ;;
+    sdl2) pkg-config --exists sdl2 ;;
     riscv64-unknown-elf-gcc) echo '#include <string.h>' |
         riscv64-unknown-elf-gcc --specs=picolibc.specs -E -x c - ;;
     gcc-m32) echo 'int main(void) { return 0; }' |

@@ -1,0 +1,104 @@
+/* onefd.h: tasks behind one descriptor, for any loop that can watch one.
+ * SPDX-License-Identifier: MIT
+ *
+ * Linux. An epoll that holds all there is to wait for: an eventfd that wakes, a
+ * timerfd that is the deadline, what tasks wait for. Watch its descriptor for
+ * reading, and call async_onefd_turn whenever it is readable.
+ *
+ *     async_onefd_start(&host, &loop);
+ *     your_loop_watch(host.fd, READ, your_callback, &host);
+ *     ...
+ *     async_onefd_stop(&host);
+ *
+ *     static void your_callback(void *host)
+ *     {
+ *         async_onefd_turn(host);
+ *     }
+ */
+#ifndef ASYNC_ADAPTERS_ONEFD_H
+#define ASYNC_ADAPTERS_ONEFD_H
+
+#include "epoll.h"
+
+#include <sys/timerfd.h>
+
+/* Yours; async_onefd_start fills it. */
+struct async_onefd {
+    struct async_epoll epoll_;
+    int fd; /* to watch */
+    int deadline_;
+};
+
+/* Runs what is ready. Never blocks. Not from a task. */
+static inline void async_onefd_turn(struct async_onefd *host)
+{
+    struct itimerspec time = {{0, 0}, {0, 0}};
+    async_time ticks;
+
+    async_epoll_wait_(&host->epoll_, 0);
+    ticks = async_poll(host->epoll_.loop_, async_clock_now());
+    if (ticks == 0)
+        async_epoll_notify_(&host->epoll_);
+    if (ticks != ASYNC_FOREVER) { /* with 0 it is stopped */
+        time.it_value.tv_sec = (time_t)(ticks / ASYNC_TICK_HZ);
+        time.it_value.tv_nsec =
+            (long)(ticks % ASYNC_TICK_HZ * (1000000000u / ASYNC_TICK_HZ));
+    }
+    (void)timerfd_settime(host->deadline_, 0, &time, NULL);
+}
+
+/* Hosts `loop` until async_onefd_stop. Returns 0, or a negated errno. */
+static inline int async_onefd_start(struct async_onefd *host,
+                                    struct async_loop *loop)
+{
+    int error;
+
+    host->deadline_ =
+        timerfd_create(ASYNC_CLOCK_ID_, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (host->deadline_ < 0)
+        return -errno;
+    error = async_epoll_start(&host->epoll_, loop);
+    if (!error) {
+        error = async_epoll_ctl_(host->epoll_.fd_, EPOLL_CTL_ADD,
+                                 host->deadline_, EPOLLIN | (unsigned)EPOLLET);
+        if (error)
+            async_epoll_stop(&host->epoll_);
+        host->fd = host->epoll_.fd_;
+    }
+    if (error)
+        (void)close(host->deadline_);
+    return error;
+}
+
+/* Not from a task. Others may go on waking the loop. */
+static inline void async_onefd_stop(struct async_onefd *host)
+{
+    async_epoll_stop(&host->epoll_);
+    (void)close(host->deadline_);
+}
+
+#endif /* ASYNC_ADAPTERS_ONEFD_H */
+
+/*
+ * MIT License
+ *
+ * Copyright (c) 2026 async.h authors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy
+ * of this software and associated documentation files (the "Software"), to deal
+ * in the Software without restriction, including without limitation the rights
+ * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+ * copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions:
+ *
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+ * SOFTWARE.
+ */
