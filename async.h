@@ -276,7 +276,6 @@ static inline int async_yielded(const struct async_frame *frame)
         ASYNC_ANCHOR_                                                          \
         async_frame_ = &(self)->async;                                         \
         async_at_ = async_frame_->state_;                                      \
-        ASYNC_RESUME_                                                          \
     async_dispatch_:                                                           \
         switch (async_at_) {                                                   \
         case ASYNC_AT_START_: {                                                \
@@ -299,7 +298,6 @@ static inline int async_yielded(const struct async_frame *frame)
 
 #define async_end()                                                            \
     }                                                                          \
-    (void)sizeof(char[ASYNC_UNIQUE_ - async_base_ < 0xFFFF ? 1 : -1]);         \
     async_rc_ = ASYNC_DONE;                                                    \
     async_leave_:                                                              \
     if (async_has_finally_ &&                                                  \
@@ -318,6 +316,7 @@ static inline int async_yielded(const struct async_frame *frame)
                                                        : async_rc_;            \
     }                                                                          \
     default:                                                                   \
+    ASYNC_RESUME_(ASYNC_UNIQUE_)                                               \
     ASYNC_RARELY_(async_ended_)                                                \
     ASYNC_CHECK_(async_at_ == ASYNC_AT_END_,                                   \
                  "resumed at no await of this function: it awaits inside "     \
@@ -374,9 +373,10 @@ static inline async_status async_finish_(struct async_frame *frame, int rc,
 #define ASYNC_ANCHOR_                                                          \
     static const char *const volatile async_anchor_ =                          \
         ASYNC_ADDRESS_(async_resume_);
-#define ASYNC_RESUME_                                                          \
+/* Without an await in the function there is no label to go to. */
+#define ASYNC_RESUME_(n)                                                       \
     async_resume_:                                                             \
-    if (async_at_ > ASYNC_AT_END_) {                                           \
+    if ((n)-async_base_ > 2 && async_at_ != ASYNC_AT_END_) {                   \
         const void *async_target_ = async_anchor_ + (int16_t)async_at_;        \
         _Pragma("GCC diagnostic push")                                         \
         _Pragma("GCC diagnostic ignored \"-Wpedantic\"")                       \
@@ -401,7 +401,7 @@ static inline unsigned async_distance_(long distance)
 #else /* switch */
 
 #define ASYNC_ANCHOR_
-#define ASYNC_RESUME_
+#define ASYNC_RESUME_(n) (void)sizeof(char[(n)-async_base_ < 0xFFFF ? 1 : -1]);
 /* The check asks whether it was this function's own switch that jumped here. It
  * is optimized away where no other one can have. */
 #define ASYNC_POINT_(n, line)                                                  \

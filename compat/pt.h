@@ -80,7 +80,6 @@ struct pt {
     PT_INIT(pt);                                                               \
     return PT_ENDED;                                                           \
     }                                                                          \
-    (void)sizeof(char[ASYNC_UNIQUE_ - async_base_ < 0xFFFF ? 1 : -1]);         \
     if (0)                                                                     \
         goto async_dispatch_;                                                  \
     async_suspend_:                                                            \
@@ -90,6 +89,7 @@ struct pt {
     return (char)async_rc_;                                                    \
     }                                                                          \
     default:                                                                   \
+    ASYNC_RESUME_(ASYNC_UNIQUE_)                                               \
     ASYNC_CHECK_(0, "resumed at no wait of this thread: it waits inside a "    \
                     "switch, or its struct pt was not initialized");           \
     return PT_EXITED;                                                          \
