@@ -373,14 +373,16 @@ static inline async_status async_finish_(struct async_frame *frame, int rc,
 #define ASYNC_ANCHOR_                                                          \
     static const char *const volatile async_anchor_ =                          \
         ASYNC_ADDRESS_(async_resume_);
-/* Without an await in the function there is no label to go to. */
+/* Without an await in the function there is no label to go to. But the static
+ * is read all the same, or compilers forget which labels it needs. */
 #define ASYNC_RESUME_(n)                                                       \
     async_resume_:                                                             \
-    if ((n)-async_base_ > 2 && async_at_ != ASYNC_AT_END_) {                   \
+    if (async_at_ != ASYNC_AT_END_) {                                          \
         const void *async_target_ = async_anchor_ + (int16_t)async_at_;        \
         _Pragma("GCC diagnostic push")                                         \
         _Pragma("GCC diagnostic ignored \"-Wpedantic\"")                       \
-        goto *async_target_;                                                   \
+        if ((n)-async_base_ > 2)                                               \
+            goto *async_target_;                                               \
         _Pragma("GCC diagnostic pop")                                          \
     }
 #define ASYNC_POINT_(n, line)                                                  \

@@ -70,6 +70,7 @@
 #if ASYNC_HAVE_RUN_
 #include <errno.h>  /* what a system call says */
 #include <fcntl.h>  /* O_NONBLOCK */
+#include <limits.h> /* INT_MAX */
 #include <poll.h>   /* async_run's wait */
 #include <time.h>   /* the monotonic clock */
 #include <unistd.h> /* pipe, read, write, close */
@@ -373,6 +374,25 @@ static inline async_time async_clock_now(void)
                         (uint64_t)time.tv_nsec * ASYNC_TICK_HZ / 1000000000u);
 }
 
+/* async_poll by the system's clock, for hosts that wait in milliseconds as
+ * poll(2) does. Returns how long they may: -1 is for ever, and 0 also that the
+ * last task has just ended. */
+static inline int async_poll_ms(struct async_loop *loop)
+{
+    size_t alive = loop->alive_;
+    async_time ticks = async_poll(loop, async_clock_now());
+
+    if (alive && !loop->alive_)
+        return 0;
+    if (ticks == ASYNC_FOREVER)
+        return -1;
+    if (ticks / ASYNC_TICK_HZ >= INT_MAX / 1000)
+        return INT_MAX / 1000 * 1000; /* too soon is not wrong */
+    return (int)(ticks / ASYNC_TICK_HZ * 1000 +
+                 (ticks % ASYNC_TICK_HZ * 1000 + ASYNC_TICK_HZ - 1) /
+                     ASYNC_TICK_HZ);
+}
+
 struct async_run_ {
     struct async_host host;
     int wake_fd; /* the end to write to */
@@ -413,19 +433,14 @@ static inline int async_run_watch_(void *arg, int fd, int events)
     return 0;
 }
 
-/* Sleeps for `ticks` at the most, and passes on what has become ready. */
+/* Sleeps for `ms` at the most, -1 for ever, and passes on what is ready. */
 static inline void async_run_wait_(struct async_loop *loop,
-                                   struct async_run_ *run, async_time ticks)
+                                   struct async_run_ *run, int ms)
 {
-    uint64_t ms = (uint64_t)ticks / ASYNC_TICK_HZ * 1000 +
-                  ((uint64_t)ticks % ASYNC_TICK_HZ * 1000 + ASYNC_TICK_HZ - 1) /
-                      ASYNC_TICK_HZ;
     char drain[64];
     nfds_t i;
 
-    if (ms > 0x7FFFFFFF)
-        ms = 0x7FFFFFFF;
-    if (poll(run->fds, run->count, ticks == ASYNC_FOREVER ? -1 : (int)ms) <= 0)
+    if (poll(run->fds, run->count, ms) <= 0)
         return;
     if (run->fds[0].revents)
         while (read(run->fds[0].fd, drain, sizeof drain) == sizeof drain)
@@ -499,11 +514,11 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
     if (fn)
         (void)async_spawn(loop, &task, fn, frame);
     for (;;) {
-        async_time ticks = async_poll(loop, async_clock_now());
+        int ms = async_poll_ms(loop);
 
         if (!loop->alive_)
             break;
-        if (ticks == ASYNC_FOREVER && async_stuck(loop)) {
+        if (ms < 0 && async_stuck(loop)) {
             ASYNC_TELL_(loop, NULL, ASYNC_ON_STUCK);
             if (stuck) /* though it was canceled: in its clean-up too */
                 task.fn = async_gives_up_;
@@ -513,8 +528,8 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
             async_cancel(loop, &task);
             continue;
         }
-        if (ticks || run.count > 1)
-            async_run_wait_(loop, &run, ticks);
+        if (ms || run.count > 1)
+            async_run_wait_(loop, &run, ms);
     }
     async_attach(loop, NULL);
     loop->running_ = 0;

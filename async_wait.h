@@ -267,13 +267,16 @@ static inline async_status async_writable(struct async_loop *loop, int fd)
     return async_fd_wait_(loop, fd, ASYNC_WRITABLE);
 }
 
-/* The host reports that `fd` is ready for `events`. On the loop's thread. */
+/* The host reports that `fd` is ready for `events`, and then calls async_poll:
+ * for this it is not notified. On the loop's thread. */
 static inline void async_ready(struct async_loop *loop, int fd, int events)
 {
     struct async_wait_ **line = async_fd_line_(loop, fd);
     struct async_wait_ *wait = *line, *last = wait ? wait->prev : NULL;
     int more = wait != NULL;
+    uint8_t polling = loop->polling_;
 
+    loop->polling_ = 1; /* as if inside: no notify */
     while (more) {
         struct async_wait_ *next = wait->next;
 
@@ -285,6 +288,7 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
         }
         wait = next;
     }
+    loop->polling_ = polling;
     (void)async_watch_(loop, fd);
 }
 #endif
