@@ -380,7 +380,7 @@ static inline async_time async_clock_now(void)
 static inline int async_poll_ms(struct async_loop *loop)
 {
     size_t alive = loop->alive_;
-    async_time ticks = async_poll(loop, async_clock_now());
+    uint64_t ticks = async_poll(loop, async_clock_now());
 
     if (alive && !loop->alive_)
         return 0;
@@ -388,9 +388,7 @@ static inline int async_poll_ms(struct async_loop *loop)
         return -1;
     if (ticks / ASYNC_TICK_HZ >= INT_MAX / 1000)
         return INT_MAX / 1000 * 1000; /* too soon is not wrong */
-    return (int)(ticks / ASYNC_TICK_HZ * 1000 +
-                 (ticks % ASYNC_TICK_HZ * 1000 + ASYNC_TICK_HZ - 1) /
-                     ASYNC_TICK_HZ);
+    return (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);
 }
 
 struct async_run_ {
