@@ -282,8 +282,10 @@ static inline void async_dump(const struct async_loop *loop, async_say_fn *say,
 
 /* ---- check -------------------------------------------------------------- */
 
-/* How many wait in the line, or more than there can be: it is broken. */
-static inline size_t async_line_length_(const struct async_wait_ *first)
+/* How many wait in the line, all of the kinds `from` to `to`; or more than
+ * there can be: it is broken. */
+static inline size_t async_line_length_(const struct async_wait_ *first,
+                                        unsigned from, unsigned to)
 {
     const struct async_wait_ *wait = first;
     size_t length = 0;
@@ -291,7 +293,8 @@ static inline size_t async_line_length_(const struct async_wait_ *first)
     if (!first)
         return 0;
     do { /* links that agree lead back to the first */
-        if (!wait->next || wait->next->prev != wait)
+        if (wait->kind < from || wait->kind > to || !wait->next ||
+            wait->next->prev != wait)
             return (size_t)-1;
         wait = wait->next;
         length++;
@@ -323,13 +326,16 @@ static inline const char *async_loop_check(const struct async_loop *loop)
     const struct async_task *task, *newer = NULL;
     size_t alive = 0, ready = 0, looking = 0, reading = 0, lines = 0;
 
-    for (task = loop->newest_; task; newer = task, task = task->older_) {
+    for (task = loop->newest_; task; newer = task, task = task->older_)
+        if (task->newer_ != newer || !(task->wait_.flags & ASYNC_IS_ALIVE_) ||
+            alive++ == loop->alive_)
+            break;
+    if (task || alive != loop->alive_)
+        return "the list of live tasks is broken: one was overwritten, or "
+               "given back";
+    for (task = loop->newest_; task; task = task->older_) {
         const struct async_wait_ *wait = &task->wait_;
 
-        if (task->newer_ != newer || !(wait->flags & ASYNC_IS_ALIVE_) ||
-            alive++ == loop->alive_)
-            return "the list of live tasks is broken: one was overwritten, or "
-                   "given back";
         if (task->next_)
             ready++;
         else if (wait->kind <= ASYNC_WAIT_YIELD_)
@@ -346,15 +352,7 @@ static inline const char *async_loop_check(const struct async_loop *loop)
             looking++;
         if (wait->kind == ASYNC_WAIT_FD_)
             reading++;
-        if (wait->kind == ASYNC_WAIT_JOIN_ &&
-            !(((const struct async_task *)wait->on.object)->wait_.flags &
-              ASYNC_IS_ALIVE_))
-            return "a task that is waited for is not alive: it was "
-                   "overwritten, or given back";
     }
-    if (alive != loop->alive_)
-        return "the list of live tasks is broken: one was overwritten, or "
-               "given back";
     if (async_ready_length_(loop, ready) != ready)
         return "the queue of ready tasks is broken: one was overwritten, or "
                "given back";
@@ -363,13 +361,16 @@ static inline const char *async_loop_check(const struct async_loop *loop)
         size_t i;
 
         for (i = 0; i < ASYNC_FD_LINES_; i++)
-            lines += async_line_length_(loop->fds_[i]);
+            lines += async_line_length_(loop->fds_[i], ASYNC_WAIT_FD_,
+                                        ASYNC_WAIT_FD_);
     }
 #endif
-    if (async_line_length_(loop->lookers_) != looking || lines != reading)
+    if (lines != reading || async_line_length_(loop->lookers_, ASYNC_WAIT_FLAG_,
+                                               ASYNC_WAIT_BARE_) != looking)
         return "a line is broken: a task that waits there was overwritten, or "
                "given back";
-    if (async_line_length_(loop->unjoined_) == (size_t)-1)
+    if (async_line_length_(loop->unjoined_, ASYNC_WAIT_NONE_,
+                           ASYNC_WAIT_NONE_) == (size_t)-1)
         return "a failed task that nobody has joined was overwritten, or given "
                "back";
     if (0 && loop)
@@ -430,7 +431,7 @@ static inline size_t async_sweep(struct async_loop *loop, async_say_fn *say,
         async_line_join_(&loop->lookers_, &last);
         if (async_sweep_task_(loop, task)) {
             if (!lost++)
-                say(arg, "wakes were lost; these tasks went on only now:");
+                say(arg, "wakes were lost, these tasks went on only now:");
             say(arg, text.text);
         }
         async_line_leave_(&loop->lookers_, &last);
