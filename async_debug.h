@@ -82,7 +82,7 @@ struct async_text_ {
     char text[128];
 };
 
-static inline void async_text_(struct async_text_ *text, const char *more)
+static inline void async_text_add_(struct async_text_ *text, const char *more)
 {
     while (*more && text->length < sizeof text->text - 1)
         text->text[text->length++] = *more++;
@@ -99,7 +99,7 @@ static inline void async_text_number_(struct async_text_ *text,
     do
         *--first = (char)('0' + number % 10);
     while (number /= 10);
-    async_text_(text, first);
+    async_text_add_(text, first);
 }
 
 static inline void async_text_address_(struct async_text_ *text,
@@ -108,13 +108,13 @@ static inline void async_text_address_(struct async_text_ *text,
     unsigned shift = sizeof address * 8;
     char digit[2] = {0, 0};
 
-    async_text_(text, before);
-    async_text_(text, "0x");
+    async_text_add_(text, before);
+    async_text_add_(text, "0x");
     while (shift > 4 && !(address >> (shift - 4)))
         shift -= 4;
     for (; shift; shift -= 4) {
         digit[0] = "0123456789abcdef"[address >> (shift - 4) & 15];
-        async_text_(text, digit);
+        async_text_add_(text, digit);
     }
 }
 
@@ -138,13 +138,13 @@ static inline void async_text_place_(struct async_text_ *text,
     unsigned line = frame ? async_frame_line(frame) : 0;
 
     if (!frame) {
-        async_text_(text, "no frame");
+        async_text_add_(text, "no frame");
     } else if (frame->state_ == ASYNC_AT_START_) {
-        async_text_(text, "start");
+        async_text_add_(text, "start");
     } else if (frame->state_ == ASYNC_AT_END_) {
-        async_text_(text, "end");
+        async_text_add_(text, "end");
     } else {
-        async_text_(text, line ? "line " : "state ");
+        async_text_add_(text, line ? "line " : "state ");
         async_text_number_(text, line ? line : frame->state_);
     }
 }
@@ -178,37 +178,37 @@ static inline const void *async_text_wait_(struct async_text_ *text,
     const struct async_wait_ *wait = &task->wait_;
 
     if (task == loop->current_) {
-        async_text_(text, "runs");
+        async_text_add_(text, "runs");
         return NULL;
     }
     if (task->next_) {
-        async_text_(text, "is ready");
+        async_text_add_(text, "is ready");
         return NULL;
     }
     switch (wait->kind) {
     case ASYNC_WAIT_SLEEP_:
-        async_text_(text, "sleeps for another ");
+        async_text_add_(text, "sleeps for another ");
         async_text_number_(
             text, (unsigned long)(async_time)(wait->on.deadline - loop->now_));
-        async_text_(text, " ticks");
+        async_text_add_(text, " ticks");
         return NULL;
     case ASYNC_WAIT_JOIN_:
-        async_text_(text, "joins a task");
+        async_text_add_(text, "joins a task");
         return wait->on.object;
     case ASYNC_WAIT_LINE_:
-        async_text_(text, "waits in a line");
+        async_text_add_(text, "waits in a line");
         return wait->on.object;
     case ASYNC_WAIT_FD_:
-        async_text_(text, wait->on.fd & ASYNC_READABLE
-                              ? "waits to read descriptor "
-                              : "waits to write descriptor ");
+        async_text_add_(text, wait->on.fd & ASYNC_READABLE
+                                  ? "waits to read descriptor "
+                                  : "waits to write descriptor ");
         async_text_number_(text, (unsigned long)wait->on.fd / 4);
         return NULL;
     case ASYNC_WAIT_FLAG_:
-        async_text_(text, "waits for a flag");
+        async_text_add_(text, "waits for a flag");
         return NULL;
     default:
-        async_text_(text, "polls a condition");
+        async_text_add_(text, "polls a condition");
         return NULL;
     }
 }
@@ -223,7 +223,7 @@ static inline void async_text_task_(struct async_text_ *text,
 
     text->length = 0;
     async_text_place_(text, at.frame);
-    async_text_(text, ": ");
+    async_text_add_(text, ": ");
     on = async_text_wait_(text, loop, task);
     async_text_address_(text, "; function ", (uintptr_t)at.fn);
     async_text_address_(text, ", task ", (uintptr_t)task);
@@ -239,7 +239,7 @@ static inline void async_say_place_(async_say_fn *say, void *arg,
     struct async_text_ text;
 
     text.length = 0;
-    async_text_(&text, before);
+    async_text_add_(&text, before);
     async_text_place_(&text, frame);
     async_text_address_(&text, "; function ", (uintptr_t)fn);
     say(arg, text.text);
@@ -478,12 +478,12 @@ struct async_debug {
 };
 
 /* Marsaglia's xorshift (2003): a bit. */
-static inline unsigned async_debug_chance_(struct async_debug *debug)
+static inline int async_debug_chance_(struct async_debug *debug)
 {
     debug->chance_ ^= debug->chance_ << 13;
     debug->chance_ ^= debug->chance_ >> 17;
     debug->chance_ ^= debug->chance_ << 5;
-    return debug->chance_ >> 31;
+    return (debug->chance_ & 0x80000000u) != 0;
 }
 
 /* Shuffles what is ready as a deck of cards, backwards: dealt to two piles by
@@ -548,9 +548,9 @@ static inline void async_debug_stepped_(struct async_debug *debug,
         took = (async_time)(debug->clock() - debug->began_);
     if (took && took >= (debug->slow ? debug->slow : async_ticks_(100))) {
         text.length = 0;
-        async_text_(&text, "a step took ");
+        async_text_add_(&text, "a step took ");
         async_text_number_(&text, (unsigned long)took);
-        async_text_(&text, " ticks, in which nothing else ran:");
+        async_text_add_(&text, " ticks, in which nothing else ran:");
         debug->say(debug->arg, text.text);
         async_say_place_(debug->say, debug->arg, "  from ", from->fn,
                          from->frame ? &debug->was_ : NULL);
@@ -587,7 +587,7 @@ static inline void async_debug_tell_(struct async_probe *probe,
         break;
     case ASYNC_ON_STUCK:
         text.length = 0;
-        async_text_(&text, "nothing can ever wake these tasks: ");
+        async_text_add_(&text, "nothing can ever wake these tasks: ");
         async_text_number_(&text, (unsigned long)loop->alive_);
         debug->say(debug->arg, text.text);
 #if ASYNC_TASK_LIST
@@ -607,7 +607,7 @@ static inline void async_debug_start(struct async_loop *loop,
 
     ASYNC_ASSERT(debug->say, "async_debug_start without a say function");
     debug->probe_.tell = async_debug_tell_;
-    debug->chance_ = debug->shuffle;
+    debug->chance_ = debug->shuffle * 0x9E3779B9u; /* small seeds differ too */
     debug->left_ = 0;
     loop->probe = &debug->probe_;
 #ifndef ASYNC_DEBUG
@@ -616,7 +616,8 @@ static inline void async_debug_start(struct async_loop *loop,
 #endif
     if (debug->shuffle) {
         text.length = 0;
-        async_text_(&text, "what is ready runs in an order of chance, seed ");
+        async_text_add_(&text,
+                        "what is ready runs in an order of chance, seed ");
         async_text_number_(&text, debug->shuffle);
         debug->say(debug->arg, text.text);
     }

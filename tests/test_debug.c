@@ -1251,6 +1251,18 @@ static void another_seed_is_another_order(void **state)
     trace_clear();
 }
 
+static void small_seeds_are_seeds_too(void **state)
+{
+    int in_order = 0;
+    uint32_t seed;
+
+    (void)state;
+    for (seed = 1; seed <= 8; seed++)
+        in_order += strcmp(order_of(seed, 2, 1), "ab") == 0;
+    assert_in_range(in_order, 2, 6);
+    trace_clear();
+}
+
 static void every_order_of_three_comes_up(void **state)
 {
     char seen[7][4] = {""};
@@ -1701,6 +1713,7 @@ int main(void)
         debug_claim(without_a_seed_the_first_come_is_the_first_served),
         debug_claim(the_same_seed_is_the_same_order),
         debug_claim(another_seed_is_another_order),
+        debug_claim(small_seeds_are_seeds_too),
         debug_claim(every_order_of_three_comes_up),
         debug_claim(each_task_runs_once_before_any_runs_twice),
         debug_claim(a_shuffle_of_very_many_tasks_loses_none),
