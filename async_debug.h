@@ -607,7 +607,7 @@ static inline void async_debug_start(struct async_loop *loop,
 
     ASYNC_ASSERT(debug->say, "async_debug_start without a say function");
     debug->probe_.tell = async_debug_tell_;
-    debug->chance_ = debug->shuffle * 0x9E3779B9u; /* small seeds differ too */
+    debug->chance_ = debug->shuffle;
     debug->left_ = 0;
     loop->probe = &debug->probe_;
 #ifndef ASYNC_DEBUG
