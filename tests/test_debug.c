@@ -1647,7 +1647,7 @@ static async actor(struct async_loop *on, void *frame)
             random_change();
         if (chance_of(9) == 0)
             async_fail(ASYNC_ECLOSED);
-        if (chance_of(3) == 0)
+        if (chance_of(9) == 0)
             async_release(on, &semaphore);
     }
     async_finally();
