@@ -360,9 +360,15 @@ static inline const char *async_loop_check(const struct async_loop *loop)
     {
         size_t i;
 
-        for (i = 0; i < ASYNC_FD_LINES_; i++)
-            lines += async_line_length_(loop->fds_[i], ASYNC_WAIT_FD_,
-                                        ASYNC_WAIT_FD_);
+        for (i = 0; i < ASYNC_FD_LINES_; i++) {
+            size_t length = async_line_length_(loop->fds_[i], ASYNC_WAIT_FD_,
+                                               ASYNC_WAIT_FD_);
+
+            if (length > reading)
+                return "a line is broken: a task that waits there was "
+                       "overwritten, or given back";
+            lines += length;
+        }
     }
 #endif
     if (lines != reading || async_line_length_(loop->lookers_, ASYNC_WAIT_FLAG_,
@@ -380,6 +386,8 @@ static inline const char *async_loop_check(const struct async_loop *loop)
 }
 
 /* ---- lost wakes --------------------------------------------------------- */
+
+enum { ASYNC_SWEEPING_ = 2 }; /* in place of 1, for polling */
 
 /* Steps a task that waits. True: it went on, though nothing had let it go. */
 static inline int async_sweep_task_(struct async_loop *loop,
@@ -402,8 +410,8 @@ static inline int async_sweep_task_(struct async_loop *loop,
 /* Steps every task that waits, and says of those that went on where they have
  * waited: what they waited for had come, and nobody had told this loop. (A flag
  * that was set on another one, for example.) They have gone on for good.
- * Returns how many. Plain conditions are looked at anyway, and left out.
- * Between polls, or from a task. */
+ * Returns how many; 0 from within a sweep. Plain conditions are looked at
+ * anyway, and left out. Between polls, or from a task. */
 static inline size_t async_sweep(struct async_loop *loop, async_say_fn *say,
                                  void *arg)
 {
@@ -413,7 +421,9 @@ static inline size_t async_sweep(struct async_loop *loop, async_say_fn *say,
     struct async_text_ text;
     size_t lost = 0;
 
-    loop->polling_ = 1;
+    if (polling == ASYNC_SWEEPING_)
+        return 0;
+    loop->polling_ = ASYNC_SWEEPING_;
     /* Between these two nobody can leave the line, join it again, and be where
      * it was. */
     first.kind = last.kind = ASYNC_WAIT_FLAG_;

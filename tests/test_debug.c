@@ -1169,6 +1169,38 @@ static void a_task_may_sweep(void **state)
     assert_sound();
 }
 
+static async sweeps_when_swept(struct async_loop *on, void *frame)
+{
+    struct waiter *self = frame;
+
+    async_begin(self);
+    await(async_flag_wait(on, &flag));
+    flag.set_ = 1; /* for the next one */
+    trace("%d", (int)async_sweep(on, say, NULL));
+    async_end();
+}
+
+static void a_sweep_within_a_sweep_does_nothing(void **state)
+{
+    struct waiter frames[3] = {{.what = FLAG}};
+    int i;
+
+    (void)state;
+    for (i = 0; i < 3; i++)
+        spawn(i, sweeps_when_swept, &frames[i]);
+    (void)async_poll(&loop, 0);
+    flag.set_ = 1;
+    assert_int_equal(sweep(), 3);
+    assert_trace("0\n"
+                 "wakes were lost, these tasks went on only now:\n"
+                 "line: waits for a flag\n"
+                 "0\n"
+                 "line: waits for a flag\n"
+                 "0\n"
+                 "line: waits for a flag\n");
+    assert_sound();
+}
+
 static int notified;
 
 static void count_notify(void *arg)
@@ -1751,6 +1783,7 @@ int main(void)
         debug_claim(a_sweep_leaves_plain_conditions_to_the_polls),
         debug_claim(a_sweep_leaves_alone_what_is_ready),
         debug_claim(a_task_may_sweep),
+        debug_claim(a_sweep_within_a_sweep_does_nothing),
         debug_claim(a_sweep_between_polls_notifies_the_host_at_its_end),
         debug_claim(a_shuffle_says_its_seed),
         debug_claim(without_a_seed_the_first_come_is_the_first_served),
