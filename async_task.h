@@ -359,6 +359,7 @@ ASYNC_COLD_ void async_wait_drop_(struct async_loop *loop,
     struct async_wait_ *wait = &task->wait_;
     unsigned kind = wait->kind;
 
+    loop->step_ &= (uint8_t)~ASYNC_STEP_SEEN_; /* what it asked for is gone */
     wait->kind = ASYNC_WAIT_NONE_;
     wait->flags &= (uint8_t)~ASYNC_IS_WOKEN_;
     if (!wait->next)

@@ -1673,7 +1673,9 @@ static async actor(struct async_loop *on, void *frame)
             RANDOMLY(waiter(on, &self->waiter));
         else if (self->action == 8)
             RANDOMLY(async_readable(on, self->other * 64));
-        else if (self->action < 11)
+        else if (self->action == 9)
+            async_yield();
+        else if (self->action == 10)
             random_spawn();
         else
             random_change();

@@ -1670,6 +1670,72 @@ static void a_plain_condition_is_not_canceled_but_the_next_wait_is(void **state)
     assert_trace("sleep: -30001\n");
 }
 
+/* What follows a wait, in the step that ends it. */
+struct follows {
+    struct async_frame async;
+    int of_flag;
+    int plain; /* a condition in place of a yield */
+    int status;
+};
+
+static async follows(struct async_loop *on, void *frame)
+{
+    struct follows *self = frame;
+
+    async_begin(self);
+    if (self->of_flag)
+        async_catch(self->status, async_flag_wait(on, &flag));
+    else
+        async_catch(self->status, async_sleep_ms(on, 99));
+    trace("%d", self->status);
+    if (self->plain)
+        await_until(condition);
+    else
+        async_yield();
+    trace("goes on");
+    async_end();
+}
+
+static void
+a_yield_or_a_condition_after_a_caught_cancel_is_not_lost(void **state)
+{
+    struct follows frame = {.plain = 0};
+
+    (void)state;
+    for (; frame.plain < 2;
+         frame = (struct follows){.plain = frame.plain + 1}) {
+        spawn(0, follows, &frame);
+        (void)async_poll(&loop, 0);
+        async_cancel(&loop, &tasks[0]);
+        (void)async_poll(&loop, 0);
+        condition = 1;
+        (void)async_poll(&loop, 1);
+        assert_trace("-30001\n"
+                     "goes on\n");
+    }
+}
+
+static void
+a_yield_or_a_condition_after_a_flag_beats_a_cancel_is_not_lost(void **state)
+{
+    struct follows frame = {.of_flag = 1};
+
+    (void)state;
+    for (; frame.plain < 2;
+         frame = (struct follows){.of_flag = 1, .plain = frame.plain + 1}) {
+        condition = 0;
+        spawn(0, follows, &frame);
+        (void)async_poll(&loop, 0);
+        async_cancel(&loop, &tasks[0]);
+        flag.set_ = 1; /* without a wake: the cancel steps the task */
+        (void)async_poll(&loop, 0);
+        condition = 1;
+        (void)async_poll(&loop, 1);
+        assert_trace("1\n"
+                     "goes on\n");
+    }
+}
+
 static void async_until_is_canceled(void **state)
 {
     struct conditional frame = {0};
@@ -3443,6 +3509,9 @@ int main(void)
         loop_claim(a_cancel_that_is_waiting_lands_in_a_yield_too),
         loop_claim(a_cancel_is_not_lost_between_a_yield_and_a_condition),
         loop_claim(a_plain_condition_is_not_canceled_but_the_next_wait_is),
+        loop_claim(a_yield_or_a_condition_after_a_caught_cancel_is_not_lost),
+        loop_claim(
+            a_yield_or_a_condition_after_a_flag_beats_a_cancel_is_not_lost),
         loop_claim(async_until_is_canceled),
         loop_claim(a_cancel_is_never_lost_to_a_condition_that_becomes_true),
         loop_claim(a_cancel_is_never_lost_to_a_flag_that_is_set_meanwhile),
