@@ -248,6 +248,7 @@ struct async_frame {
 
 #define ASYNC_AT_START_ 0u
 #define ASYNC_AT_END_ 1u /* awaits count from 2 */
+#define ASYNC_AT_CALL_ 0xFFFEu /* not a function's: see async_call */
 #define ASYNC_AT_FINALLY_ 0xFFFFu
 
 /* How a function has ended: ASYNC_DONE or its error; ASYNC_PENDING before. */
@@ -394,7 +395,7 @@ static inline async_status async_finish_(struct async_frame *frame, int rc,
 static inline unsigned async_distance_(long distance)
 {
     ASYNC_CHECK_(distance >= -0x7FFF && distance <= 0x7FFF &&
-                     (distance < -1 || distance > 1),
+                     (distance < -2 || distance > 1),
                  "this function is too large for 16-bit label distances: "
                  "split it, or drop ASYNC_USE_LABELS");
     return (unsigned)distance & 0xFFFFu;
@@ -403,7 +404,7 @@ static inline unsigned async_distance_(long distance)
 #else /* switch */
 
 #define ASYNC_ANCHOR_
-#define ASYNC_RESUME_(n) (void)sizeof(char[(n)-async_base_ < 0xFFFF ? 1 : -1]);
+#define ASYNC_RESUME_(n) (void)sizeof(char[(n)-async_base_ < 0xFFFE ? 1 : -1]);
 /* The check asks whether it was this function's own switch that jumped here. It
  * is optimized away where no other one can have. */
 #define ASYNC_POINT_(n, line)                                                  \

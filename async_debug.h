@@ -155,12 +155,20 @@ struct async_place_ {
     const struct async_frame *frame;
 };
 
+/* In a file with calls of its own async_call_step_ is another function: so it
+ * is the frame that tells. */
+static inline int async_is_call_(const void *frame)
+{
+    return frame &&
+           ((const struct async_frame *)frame)->state_ == ASYNC_AT_CALL_;
+}
+
 /* What is stepped by stepping this: itself, or what it calls. */
 static inline struct async_place_ async_inner_(async_fn *fn, const void *frame)
 {
     const struct async_call_frame *call =
         (const struct async_call_frame *)frame;
-    int calls = fn == async_call_step_;
+    int calls = async_is_call_(frame);
     struct async_place_ place;
 
     place.fn = calls ? call->fn_ : fn;
@@ -252,18 +260,16 @@ static inline void async_dump_task(const struct async_loop *loop,
                                    async_say_fn *say, void *arg)
 {
     struct async_text_ text;
-    async_fn *fn = task->fn;
     const void *frame = task->frame;
 
     async_text_task_(&text, loop, task);
     say(arg, text.text);
-    while (fn == async_call_step_) {
+    while (async_is_call_(frame)) {
         const struct async_call_frame *call =
             (const struct async_call_frame *)frame;
         struct async_place_ from = async_inner_(call->up_fn_, call->up_frame_);
 
         async_say_place_(say, arg, "  called from ", from.fn, from.frame);
-        fn = call->up_fn_;
         frame = call->up_frame_;
     }
 }

@@ -300,7 +300,7 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
 
 /* Yours, in the caller's frame; all-zero to start with. */
 struct async_call_frame {
-    struct async_frame async; /* a copy of the called one's: it may yield */
+    struct async_frame async; /* marks a call; yields when what it calls does */
     int16_t status_;          /* how it ended, until the caller has heard */
     async_fn *fn_;            /* what is called; NULL: no call */
     void *frame_;
@@ -321,7 +321,7 @@ static inline async_status async_call_go_(struct async_loop *loop,
         loop->current_->frame = call->up_frame_;
         call->fn_ = NULL;
     } else if (!(loop->step_ & ASYNC_STEP_SEEN_) && call->frame_) {
-        call->async = *(struct async_frame *)call->frame_;
+        call->async.status_ = ((struct async_frame *)call->frame_)->status_;
     }
     return status;
 }
@@ -361,6 +361,7 @@ static inline async_status async_call(struct async_loop *loop,
         return status;
     }
     if (!call->fn_) {
+        call->async.state_ = ASYNC_AT_CALL_;
         call->fn_ = fn;
         call->frame_ = frame;
         call->up_fn_ = task->fn;

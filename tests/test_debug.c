@@ -438,6 +438,51 @@ static void keep_all(void *arg, const char *text)
     strcat(strncat(said_all, text, strcspn(text, ";")), "\n");
 }
 
+struct busy {
+    struct async_frame async;
+    struct async_call_frame call;
+    struct busy *calls;
+    async_time first, second; /* how long each step takes */
+    int from, to;
+};
+
+static async busy(struct async_loop *on, void *frame)
+{
+    struct busy *self = frame;
+
+    async_begin(self);
+    clock_is = (async_time)(clock_is + self->first);
+    if (self->calls)
+        await(async_call(on, &self->call, busy, self->calls));
+    self->from = __LINE__ + 1;
+    await(async_sleep_ms(on, 5));
+    clock_is = (async_time)(clock_is + self->second);
+    self->to = __LINE__ + 1;
+    await(async_sleep_ms(on, 5));
+    async_end();
+}
+
+/* What async_call_step_ is in a file of its own: another function. */
+static async another_files_call_step(struct async_loop *on, void *frame)
+{
+    return async_call_step_(on, frame);
+}
+
+static void calls_made_in_another_file_are_shown_too(void **state)
+{
+    struct busy inner = {.first = 0}, outer = {.calls = &inner};
+
+    (void)state;
+    spawn(0, busy, &outer);
+    (void)async_poll(&loop, 0);
+    tasks[0].fn = another_files_call_step;
+    dump();
+    assert_trace("line: sleeps for another 5 ticks\n"
+                 "  called from line\n");
+    (void)async_simulate(&loop, 0, 100);
+    assert_trace(""); /* no frame was overwritten */
+}
+
 static void the_lines_of_calls_are_right(void **state)
 {
     struct level levels[2] = {{.inner = &levels[1]}};
@@ -744,30 +789,6 @@ static void a_timer_that_was_only_just_started_is_not_stuck(void **state)
 }
 
 /* ---- steps -------------------------------------------------------------- */
-
-struct busy {
-    struct async_frame async;
-    struct async_call_frame call;
-    struct busy *calls;
-    async_time first, second; /* how long each step takes */
-    int from, to;
-};
-
-static async busy(struct async_loop *on, void *frame)
-{
-    struct busy *self = frame;
-
-    async_begin(self);
-    clock_is = (async_time)(clock_is + self->first);
-    if (self->calls)
-        await(async_call(on, &self->call, busy, self->calls));
-    self->from = __LINE__ + 1;
-    await(async_sleep_ms(on, 5));
-    clock_is = (async_time)(clock_is + self->second);
-    self->to = __LINE__ + 1;
-    await(async_sleep_ms(on, 5));
-    async_end();
-}
 
 static void a_slow_step_is_told_of(void **state)
 {
@@ -1749,6 +1770,7 @@ int main(void)
         debug_claim(the_longest_text_fits),
         debug_claim(the_line_is_that_of_the_await),
         debug_claim(calls_are_shown_from_the_inside_out),
+        debug_claim(calls_made_in_another_file_are_shown_too),
         debug_claim(the_lines_of_calls_are_right),
         debug_claim(a_call_that_has_ended_is_not_shown),
         debug_claim(tasks_that_join_each_other_are_reported_and_the_run_ends),
