@@ -498,6 +498,7 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
     struct async_run_ run;
     struct async_task task;
     async_status status, error, stuck = 0;
+    int times = 0; /* it was stuck */
 
     async_check_loop_(loop);
     if (loop->running_ || loop->polling_ || loop->host_)
@@ -517,8 +518,9 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
         if (!loop->alive_)
             break;
         if (ms < 0 && async_stuck(loop)) {
-            ASYNC_TELL_(loop, NULL, ASYNC_ON_STUCK);
-            if (stuck) /* though it was canceled: in its clean-up too */
+            if (!(task.wait_.flags & ASYNC_IS_CANCELED_) && ++times < 10)
+                ASYNC_TELL_(loop, NULL, ASYNC_ON_STUCK);
+            else /* its clean-up is stuck too, or it catches each cancel */
                 task.fn = async_gives_up_;
             stuck = ASYNC_EDEADLK;
             if (!fn || async_task_outcome(&task) != ASYNC_PENDING)

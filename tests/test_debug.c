@@ -566,6 +566,50 @@ a_function_that_is_stuck_in_its_clean_up_too_is_given_up(void **state)
                  "line: waits in a line\n");
 }
 
+struct stubborn {
+    struct async_frame async;
+    int times, left;
+};
+
+/* Catches the cancel of each wait. */
+static async stubborn(struct async_loop *on, void *frame)
+{
+    struct stubborn *self = frame;
+    int status = 0;
+
+    async_begin(self);
+    while (self->times != self->left) {
+        async_catch(status, async_acquire(on, &semaphore));
+        assert_int_equal(status, ASYNC_ECANCELED);
+        self->times++;
+    }
+    async_finally();
+    trace("cleans up");
+    async_end();
+}
+
+static void a_function_that_is_stuck_again_after_a_caught_cancel_cleans_up(
+    void **state)
+{
+    struct stubborn frame = {.left = 3};
+
+    (void)state;
+    assert_int_equal(async_run(&loop, stubborn, &frame), ASYNC_EDEADLK);
+    assert_int_equal(frame.times, 3);
+    assert_non_null(strstr(trace_text, "cleans up"));
+    trace_clear();
+}
+
+static void a_function_that_catches_every_cancel_is_given_up(void **state)
+{
+    struct stubborn frame = {.left = -1};
+
+    (void)state;
+    assert_int_equal(async_run(&loop, stubborn, &frame), ASYNC_EDEADLK);
+    assert_int_equal(async_alive(&loop), 0);
+    trace_clear();
+}
+
 static void tasks_beside_a_stuck_function_live_on(void **state)
 {
     struct waiter frame = {.what = LINE, .closing = "fn cleans up"};
@@ -1776,6 +1820,9 @@ int main(void)
         debug_claim(tasks_that_join_each_other_are_reported_and_the_run_ends),
         debug_claim(a_stuck_function_is_canceled_and_cleans_up),
         debug_claim(a_function_that_is_stuck_in_its_clean_up_too_is_given_up),
+        debug_claim(
+            a_function_that_is_stuck_again_after_a_caught_cancel_cleans_up),
+        debug_claim(a_function_that_catches_every_cancel_is_given_up),
         debug_claim(tasks_beside_a_stuck_function_live_on),
         debug_claim(a_clean_up_may_free_the_others),
         debug_claim(a_run_that_only_sleeps_is_not_stuck),
