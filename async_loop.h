@@ -124,7 +124,9 @@ ASYNC_COLD_ async_status async_land_(struct async_loop *loop,
             return status;
         loop->step_ &= ASYNC_STEP_AGAIN_;
         wait->flags = (uint8_t)((wait->flags & ~cancel) | ASYNC_IS_LANDING_);
+        ASYNC_TELL_(loop, task, ASYNC_ON_STEP);
         status = task->fn(loop, task->frame);
+        ASYNC_TELL_(loop, task, ASYNC_ON_STEPPED);
         if (wait->flags & ASYNC_IS_LANDING_) { /* no wait took it: ask again */
             wait->flags =
                 (uint8_t)((wait->flags & ~ASYNC_IS_LANDING_) | cancel);

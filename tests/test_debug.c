@@ -896,6 +896,32 @@ static void a_slow_step_from_the_start_to_the_end_is_told_of(void **state)
                  "  to end\n");
 }
 
+static async closes_slowly(struct async_loop *on, void *frame)
+{
+    struct busy *self = frame;
+
+    async_begin(self);
+    await(async_sleep_ms(on, 5));
+    async_finally();
+    clock_is = (async_time)(clock_is + self->first);
+    async_end();
+}
+
+static void a_slow_clean_up_after_a_cancel_is_told_of(void **state)
+{
+    struct busy frame = {.first = 1000};
+
+    (void)state;
+    debug.clock = clock_now;
+    spawn(0, closes_slowly, &frame);
+    (void)async_poll(&loop, 0);
+    async_cancel(&loop, &tasks[0]);
+    (void)async_poll(&loop, 0);
+    assert_trace("a step took 1000 ticks, in which nothing else ran:\n"
+                 "  from line\n"
+                 "  to end\n");
+}
+
 static void a_slow_step_names_the_function_that_was_called(void **state)
 {
     struct busy inner = {.second = 200}, outer = {.calls = &inner};
@@ -1836,6 +1862,7 @@ int main(void)
         debug_claim(a_slow_step_is_told_of),
         debug_claim(the_lines_of_a_slow_step_are_right),
         debug_claim(a_slow_step_from_the_start_to_the_end_is_told_of),
+        debug_claim(a_slow_clean_up_after_a_cancel_is_told_of),
         debug_claim(a_slow_step_names_the_function_that_was_called),
         debug_claim(what_is_slow_can_be_set),
         debug_claim(without_a_clock_no_step_is_slow),
