@@ -490,7 +490,6 @@ struct async_debug {
     async_time began_;
 
     uint32_t chance_;
-    size_t left_; /* of the round, in their order */
 };
 
 /* Marsaglia's xorshift (2003): a bit. */
@@ -503,19 +502,18 @@ static inline int async_debug_chance_(struct async_debug *debug)
 }
 
 /* Shuffles what is ready as a deck of cards, backwards: dealt to two piles by
- * chance, and again. Eight times mix 64 tasks well. Returns how many. */
-static inline size_t async_debug_shuffle_(struct async_debug *debug,
-                                          struct async_loop *loop)
+ * chance, and again. Eight times mix 64 tasks well. */
+static inline void async_debug_shuffle_(struct async_debug *debug,
+                                        struct async_loop *loop)
 {
-    size_t count = 0;
     unsigned times;
 
-    for (times = 0; times < 8; times++) {
+    for (times = 0; loop->ready_ && times < 8; times++) {
         struct async_task *piles[2] = {NULL, NULL}; /* the last in each */
         struct async_task *rest = loop->ready_->next_;
 
         loop->ready_->next_ = NULL;
-        for (count = 0; rest; count++) {
+        while (rest) {
             struct async_task *task = rest, **pile;
 
             rest = rest->next_;
@@ -535,7 +533,6 @@ static inline size_t async_debug_shuffle_(struct async_debug *debug,
             piles[1]->next_ = rest;
         }
     }
-    return count;
 }
 
 static inline void async_debug_step_(struct async_debug *debug,
@@ -588,12 +585,9 @@ static inline void async_debug_tell_(struct async_probe *probe,
     struct async_text_ text;
 
     switch (what) {
-    case ASYNC_ON_CHOICE:
-        if (!debug->chance_)
-            break;
-        if (debug->left_ == 0)
-            debug->left_ = async_debug_shuffle_(debug, loop);
-        debug->left_--;
+    case ASYNC_ON_ROUND:
+        if (debug->chance_)
+            async_debug_shuffle_(debug, loop);
         break;
     case ASYNC_ON_STEP:
         async_debug_step_(debug, task);
@@ -624,7 +618,6 @@ static inline void async_debug_start(struct async_loop *loop,
     ASYNC_ASSERT(debug->say, "async_debug_start without a say function");
     debug->probe_.tell = async_debug_tell_;
     debug->chance_ = debug->shuffle;
-    debug->left_ = 0;
     loop->probe = &debug->probe_;
 #ifndef ASYNC_DEBUG
     debug->say(debug->arg, "this file is built without ASYNC_DEBUG, and what "

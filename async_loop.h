@@ -312,16 +312,17 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
         async_look_(loop, woken);
     }
     async_expire_(loop);
+    ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
     last = loop->ready_;
     while (last) {
-        struct async_task *task;
+        struct async_task *task = loop->ready_->next_;
 
-        ASYNC_TELL_(loop, NULL, ASYNC_ON_CHOICE);
-        task = loop->ready_->next_;
         async_step_(loop, task);
         steps++;
-        if (task == last)
+        if (task == last) {
+            ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
             last = steps < ASYNC_POLL_STEPS ? loop->ready_ : NULL;
+        }
     }
     loop->current_ = NULL;
     loop->polling_ = 0;

@@ -115,7 +115,7 @@ struct async_probe {
 
 enum { /* what it is told, and of which task */
        ASYNC_ON_SPAWN,   /* the new one */
-       ASYNC_ON_CHOICE,  /* none: the first that is ready will be stepped */
+       ASYNC_ON_ROUND,   /* none: all that is ready will be stepped */
        ASYNC_ON_STEP,    /* it begins a step */
        ASYNC_ON_STEPPED, /* it has ended it */
        ASYNC_ON_END,     /* it has ended, and may be gone */

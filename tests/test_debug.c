@@ -588,8 +588,8 @@ static async stubborn(struct async_loop *on, void *frame)
     async_end();
 }
 
-static void a_function_that_is_stuck_again_after_a_caught_cancel_cleans_up(
-    void **state)
+static void
+a_function_that_is_stuck_again_after_a_caught_cancel_cleans_up(void **state)
 {
     struct stubborn frame = {.left = 3};
 

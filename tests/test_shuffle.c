@@ -47,9 +47,7 @@ static const char *const ordered[] = {
     "the_first_of_two_joiners_may_fill_the_tasks_storage",
     "the_first_of_two_joiners_may_poison_the_tasks_storage",
     "the_first_of_two_joiners_may_zero_the_tasks_storage",
-    "two_tasks_may_wait_for_one_descriptor",
-    /* and what holds for the first 128 steps of a poll, not beyond. */
-    "a_poll_runs_all_that_was_ready_though_one_never_waits", NULL};
+    "two_tasks_may_wait_for_one_descriptor", NULL};
 
 static struct async_debug shuffler;
 
