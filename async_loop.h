@@ -521,10 +521,12 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
         if (!loop->alive_)
             break;
         if (ms < 0 && async_stuck(loop)) {
-            if (!(task.wait_.flags & ASYNC_IS_CANCELED_) && ++times < 10)
-                ASYNC_TELL_(loop, NULL, ASYNC_ON_STUCK);
-            else /* its clean-up is stuck too, or it catches each cancel */
+            if (task.wait_.flags & ASYNC_IS_CANCELED_ || ++times == 10) {
+                /* its clean-up is stuck too, or it catches each cancel */
                 task.fn = async_gives_up_;
+            } else {
+                ASYNC_TELL_(loop, NULL, ASYNC_ON_STUCK);
+            }
             stuck = ASYNC_EDEADLK;
             if (!fn || async_task_outcome(&task) != ASYNC_PENDING)
                 break;
