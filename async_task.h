@@ -197,18 +197,6 @@ static inline void async_loop_init(struct async_loop *loop)
     async_check_loop_(loop);
 }
 
-/* To be called before a loop's storage goes. Returns 0; ASYNC_EBUSY if the loop
- * is still needed (a mistake of the program's: asserted). */
-static inline int async_loop_end(struct async_loop *loop)
-{
-    int idle = !loop->alive_ && !loop->host_ && !loop->deadlines_.due &&
-               !async_deadlines_next_(&loop->deadlines_);
-
-    ASYNC_ASSERT(idle, "a loop ends that has tasks, timers or a host: join the "
-                       "tasks, stop the timers, detach the host first");
-    return idle ? 0 : ASYNC_EBUSY;
-}
-
 /* The task that is running now; NULL outside one. */
 static inline struct async_task *async_current(const struct async_loop *loop)
 {
@@ -508,6 +496,26 @@ static inline async_status async_unjoined(struct async_loop *loop)
     if (loop->unhandled)
         loop->unhandled(loop, task, error);
     return error;
+}
+
+/* To be called before a loop's storage goes. Hands over what async_unjoined
+ * does. Returns 0; or the first such error if there is no loop->unhandled;
+ * ASYNC_EBUSY if the loop is still needed (a mistake of the program's:
+ * asserted). */
+static inline async_status async_loop_end(struct async_loop *loop)
+{
+    int idle = !loop->alive_ && !loop->host_ && !loop->deadlines_.due &&
+               !async_deadlines_next_(&loop->deadlines_);
+    async_status status = 0, error;
+
+    ASYNC_ASSERT(idle, "a loop ends that has tasks, timers or a host: join the "
+                       "tasks, stop the timers, detach the host first");
+    if (!idle)
+        return ASYNC_EBUSY;
+    while ((error = async_unjoined(loop)) != 0)
+        if (!status && !loop->unhandled)
+            status = error;
+    return status;
 }
 
 /* Starts fn(loop, frame) as a task: its first step comes with the next poll,

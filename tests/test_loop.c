@@ -3405,6 +3405,20 @@ static void a_loop_that_ends_with_a_live_task_is_caught(void **state)
     trace_clear();
 }
 
+static void a_loop_that_ends_hands_over_the_errors_nobody_joined(void **state)
+{
+    struct worker first = {.name = "a", .error = -5};
+    struct worker second = {.name = "b", .error = -9};
+
+    (void)state;
+    spawn(0, worker, &first);
+    spawn(1, worker, &second);
+    (void)async_poll(&loop, 0);
+    assert_int_equal(async_loop_end(&loop), -5);
+    assert_int_equal(async_unjoined(&loop), 0);
+    trace_clear();
+}
+
 static void a_loop_that_ends_with_a_running_timer_is_busy(void **state)
 {
     struct async_timer timer = {.arg = NULL};
@@ -3598,6 +3612,7 @@ int main(void)
         loop_claim(a_simulation_does_what_can_be_done_at_once),
         loop_claim(a_day_passes_in_no_time),
         loop_claim(a_loop_that_ends_with_a_live_task_is_caught),
+        loop_claim(a_loop_that_ends_hands_over_the_errors_nobody_joined),
         loop_claim(a_loop_that_ends_with_a_running_timer_is_busy),
     };
 

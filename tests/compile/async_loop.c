@@ -101,6 +101,7 @@ static int check_async_run(void)
     CHECK(async_run(&loop, wait_for_files, &files) == ASYNC_DONE);
     async_ready(&loop, 0, ASYNC_READABLE | ASYNC_WRITABLE);
     (void)async_clock_now();
+    CHECK(async_poll_ms(&loop) == -1);
     return 0;
 }
 #endif
