@@ -79,10 +79,11 @@ enum op {
 /* What a task is, for the model. */
 struct actor {
     struct async_task *task; /* NULL: it has ended */
-    int asked;       /* a cancel: 1: must land; 2: or has landed already */
-    int closing;     /* finally sections that it is in */
-    int limits;      /* timeouts around functions of its */
-    int gathered;    /* others may cancel it */
+    int asked;    /* a cancel: 1: must land; 2: or has landed already */
+    int closing;  /* finally sections that it is in */
+    int limits;   /* timeouts around functions of its */
+    int gathered; /* others may cancel it */
+    unsigned serial;
     struct node *at; /* who waits in it, in the innermost function */
     int is_waiting;
 };
@@ -96,7 +97,9 @@ struct node {
     struct async_ticker ticker;
     struct async_task tasks[CHILDREN];
     struct async_task *target;
+    unsigned target_serial; /* 0: it has ended before */
     struct actor *actor;
+    struct node *parent;   /* that awaits it, plainly or by a call */
     struct node *children; /* a row of them */
     uint32_t count;        /* of children */
     struct node *spawned;  /* such as are not gathered yet */
@@ -107,6 +110,10 @@ struct node {
     async_time began;
     unsigned which; /* flag, semaphore, descriptor */
     int is_root;    /* of a task */
+    int is_called;  /* by async_call */
+    int is_closing; /* in its finally section */
+    int is_strict;  /* fails by await, not by async_fail */
+    int error;
     int depth, i, ops, status;
     unsigned holds[FLAGS];
     int began_times, closed_times, ended_times;
@@ -128,6 +135,7 @@ static int watched[FLAGS], waiting[FLAGS]; /* descriptors, by events */
 /* The model. */
 static uint64_t seed;
 static size_t alive;
+static unsigned serials;
 static unsigned held[FLAGS], sets[FLAGS], takes[FLAGS];
 static const char *wrong;                /* the first thing that was */
 static unsigned long landings, timeouts; /* that it is no sham */
@@ -148,6 +156,16 @@ static struct actor *actor_of(const struct async_task *task)
     return NULL;
 }
 
+static int is_alive(unsigned serial)
+{
+    unsigned i;
+
+    for (i = 0; i < NODES; i++)
+        if (actors[i].task && actors[i].serial == serial)
+            return 1;
+    return 0;
+}
+
 static struct actor *actor_begin(struct async_task *task)
 {
     struct actor *actor = actor_of(task);
@@ -158,6 +176,7 @@ static struct actor *actor_begin(struct async_task *task)
     actor = actor_of(NULL);
     *actor = zero;
     actor->task = task;
+    actor->serial = ++serials;
     alive++;
     return actor;
 }
@@ -293,7 +312,7 @@ static void spawn_children(struct node *self)
 {
     uint32_t i, count = 1 + below(CHILDREN);
 
-    if (self->spawned || self->depth > 3 || self->closed_times)
+    if (self->spawned || self->depth > 3 || self->actor->closing)
         return;
     self->spawned = node_new(count, self->depth + 1, 1);
     if (!self->spawned)
@@ -309,8 +328,9 @@ static void spawn_children(struct node *self)
 }
 
 /* Chooses what comes next, and prepares it. */
-static void choose(struct node *self, int closing)
+static void choose(struct node *self)
 {
+    int closing = self->actor->closing;
     uint32_t i;
 
     self->op = (enum op)below(OPS);
@@ -321,6 +341,7 @@ static void choose(struct node *self, int closing)
     self->which = below(FLAGS);
     self->began = async_now(&loop);
     self->count = 1;
+    self->is_strict = below(3) == 0;
     if (closing && self->op <= ACQUIRE && self->op >= FLAG && !self->nesting)
         self->nesting = 1; /* or two could wait for each other for ever */
     switch (self->op) {
@@ -331,12 +352,14 @@ static void choose(struct node *self, int closing)
         self->target = actor ? actor->task : NULL;
         if (below(4) == 0 && !(poisoned & 1u << i))
             self->target = &roots[i]; /* which may have ended */
+        actor = self->target ? actor_of(self->target) : NULL;
+        self->target_serial = actor ? actor->serial : 0;
         if (closing || !self->target)
             self->op = YIELD_NOW;
         break;
     }
     case GATHER:
-        if (!self->spawned)
+        if (!self->spawned && !closing)
             spawn_children(self);
         self->children = self->spawned;
         self->count = self->spawned_count;
@@ -351,15 +374,21 @@ static void choose(struct node *self, int closing)
         if (self->op == MAP)
             self->count = 1 + below(CHILDREN);
         self->children = NULL;
-        if (!closing && self->depth < 4 && (self->op != MAP || !self->spawned))
+        if (self->depth < 4 &&
+            (self->op != MAP || (!closing && !self->spawned)))
             self->children =
                 node_new(self->count, self->depth + 1, self->op == MAP);
         if (!self->children) {
             self->op = SLEEP;
             break;
         }
-        memset(&self->batch, 0, sizeof self->batch);
-        self->batch.collect = below(3) == 0;
+        if (self->op == MAP) {
+            memset(&self->batch, 0, sizeof self->batch);
+            self->batch.collect = below(3) == 0;
+        } else {
+            self->children->parent = self;
+            self->children->is_called = self->op == CALLED;
+        }
         memset(&self->call, 0, sizeof self->call);
         break;
     case EVERY:
@@ -381,8 +410,8 @@ static void choose(struct node *self, int closing)
         self->actor->limits += self->nesting;
 }
 
-/* What was waited for is over. Returns the error to fail with, or 0. */
-static int chosen_is_over(struct node *self)
+/* What was waited for is over. Decides whether to fail. */
+static void chosen_is_over(struct node *self)
 {
     struct actor *actor = self->actor;
     /* may be somebody else's: of a task that was waited for */
@@ -419,8 +448,18 @@ static int chosen_is_over(struct node *self)
             held[self->which]++;
         }
         break;
+    case JOIN:
+        model_check(self->status == ASYNC_ECANCELED ||
+                        self->status == ASYNC_ETIMEDOUT ||
+                        self->status == ASYNC_EDEADLK ||
+                        !is_alive(self->target_serial),
+                    "a join was over before its task");
+        break;
     case CHILD:
     case CALLED:
+        model_check(self->nesting ||
+                        self->status == async_outcome(&self->children->async),
+                    "a call's status was lost");
         actor->limits -= self->nesting;
         node_spent(self->children, 1);
         break;
@@ -445,9 +484,20 @@ static int chosen_is_over(struct node *self)
     if (self->op <= CALLED)
         model_check(!self->inner.wait_.next && !self->outer.wait_.next,
                     "a timeout's timer runs on after its wait");
-    if (self->status < 0 && below(2))
-        return self->status;
-    return below(40) == 0 ? -EIO : 0;
+    self->error = self->status < 0 && below(2) ? self->status
+                  : below(40) == 0             ? -EIO
+                                               : 0;
+}
+
+static async wait_for(struct async_loop *on, struct node *self)
+{
+    async_status status = wait_with_timeouts(on, self);
+
+    if (status == ASYNC_PENDING || status == ASYNC_ASKED_)
+        return status;
+    self->status = status;
+    chosen_is_over(self);
+    return status;
 }
 
 /* Those that were spawned, and that nobody waits for yet. */
@@ -490,7 +540,6 @@ static int is_reached(const struct node *self)
 static async act(struct async_loop *on, void *frame)
 {
     struct node *self = frame;
-    int error;
     unsigned i;
 
     async_begin(self);
@@ -499,7 +548,7 @@ static async act(struct async_loop *on, void *frame)
     if (self->is_root && self->depth)
         self->actor->gathered = 1;
     for (self->i = 0; self->i < self->ops; self->i++) {
-        choose(self, 0);
+        choose(self);
         self->status = ASYNC_DONE;
         if (self->op == YIELD)
             async_yield();
@@ -507,19 +556,23 @@ static async act(struct async_loop *on, void *frame)
             await_until(is_reached(self));
         else if (self->op > BARE)
             act_at_once(self);
+        else if (self->is_strict)
+            await(wait_for(on, self));
         else
-            async_catch(self->status, wait_with_timeouts(on, self));
-        error = chosen_is_over(self);
-        if (error)
-            async_fail(error);
+            async_catch(self->status, wait_for(on, self));
+        if (self->op >= YIELD)
+            chosen_is_over(self);
+        if (self->error)
+            async_fail(self->error);
     }
     async_finally();
     self->closed_times++;
+    self->is_closing = 1;
     self->actor->closing++;
     if (below(4) == 0)
         cancel(self->actor);
     for (self->i = (int)below(3); self->i > 0; self->i--) {
-        choose(self, 1);
+        choose(self);
         self->status = ASYNC_DONE;
         if (self->op == YIELD)
             async_yield();
@@ -528,23 +581,24 @@ static async act(struct async_loop *on, void *frame)
         else if (self->op > BARE)
             act_at_once(self);
         else
-            async_catch(self->status, wait_with_timeouts(on, self));
+            async_catch(self->status, wait_for(on, self));
         model_check(self->status != ASYNC_ECANCELED || self->op >= JOIN ||
                         self->actor->limits,
                     "a clean-up was cut short");
-        (void)chosen_is_over(self);
+        if (self->op >= YIELD)
+            chosen_is_over(self);
     }
     if (self->spawned) {
         for (i = 0; i < self->spawned_count; i++)
             cancel(actor_of(&self->tasks[i]));
         choose_gather(self);
-        async_catch(self->status, wait_with_timeouts(on, self));
-        (void)chosen_is_over(self);
+        async_catch(self->status, wait_for(on, self));
     }
     for (i = 0; i < FLAGS; i++)
         while (self->holds[i])
             release_one(self, i);
     self->ended_times++;
+    self->is_closing = 0;
     self->actor->closing--;
     self->actor->at = NULL;
     if (self->is_root) {
@@ -583,8 +637,9 @@ static void walk_line(struct async_wait_ *first, int kind, const void *line)
     model_check(wait == first || wrong, "a line without an end");
 }
 
-static void walk_deadlines(void)
+static async_time walk_deadlines(void)
 {
+    async_time first_of_all = ASYNC_FOREVER;
     size_t i;
 
     model_check(!loop.deadlines_.due, "what is due was left");
@@ -609,9 +664,12 @@ static void walk_deadlines(void)
                                  actor_of((struct async_task *)timer->arg)),
                             "a timer runs that nobody has");
             }
+            if ((async_time)(wait->on.deadline - now) < first_of_all)
+                first_of_all = (async_time)(wait->on.deadline - now);
             wait = wait->next;
         } while (wait != first && !wrong);
     }
+    return first_of_all;
 }
 
 /* The batches that somebody waits for, and their tasks' joiners. */
@@ -630,11 +688,48 @@ static void walk_batch(struct node *node)
     }
 }
 
+static void check_timeout(const struct async_timer *timer, async_time began,
+                          uint32_t ms)
+{
+    model_check(timer->wait_.flags == ASYNC_TIMEOUT_LANDED_ ||
+                    async_before_(now, (async_time)(began + ms)),
+                "a timeout was lost");
+}
+
+/* The timeouts around what one waits for, from the inside out. None of them is
+ * late and has not told it, unless a clean-up is in the way. */
+static void check_asks(const struct actor *actor, const struct node *at)
+{
+    const struct async_wait_ *wait = &actor->task->wait_;
+    int asks = 0, can = actor->is_waiting;
+
+    if ((at->op == GATHER || at->op == MAP) && at->batch.error_)
+        can = 0; /* it unwinds */
+    for (; at; at = at->parent) {
+        if (at->op <= CALLED && at->nesting) {
+            if (can)
+                check_timeout(&at->inner, at->began, at->inner_ms);
+            asks += at->inner.wait_.flags == ASYNC_TIMEOUT_ASKS_;
+        }
+        if (at->op <= CALLED && at->nesting > 1) {
+            if (can)
+                check_timeout(&at->outer, at->began, at->outer_ms);
+            asks += at->outer.wait_.flags == ASYNC_TIMEOUT_ASKS_;
+        }
+        if (at->is_closing)
+            can = 0;
+    }
+    model_check(wait->asks == asks, "another number of timeouts that ask");
+    model_check(!(wait->flags & ASYNC_IS_LATE_) == !asks,
+                "a task is late for no timeout");
+}
+
 /* Nothing is ready. What waits must have a reason to. */
-static void check_at_rest(void)
+static void check_at_rest(async_time ticks)
 {
     unsigned i;
     size_t lookers = 0;
+    async_time next;
     struct async_wait_ *wait;
 
     model_check(async_alive(&loop) == alive, "another number of live tasks");
@@ -651,17 +746,20 @@ static void check_at_rest(void)
     }
 #endif
     in_lines = 0;
-    walk_deadlines();
+    next = walk_deadlines();
     wait = loop.lookers_;
     if (wait) {
         do {
             model_check(actor_of((struct async_task *)(void *)wait) != NULL,
                         "one who has ended looks at conditions");
             lookers++;
+            if (wait->kind != ASYNC_WAIT_FLAG_ && next > ASYNC_POLL_TICKS)
+                next = ASYNC_POLL_TICKS;
             wait = wait->next;
         } while (wait != loop.lookers_ && !wrong);
     }
     in_lines += lookers;
+    model_check(ticks == next, "a poll asks for another one at a wrong time");
 #if ASYNC_HOSTED_
     for (i = 0; i < ASYNC_FD_LINES_; i++)
         walk_line(loop.fds_[i], ASYNC_WAIT_FD_, NULL);
@@ -692,18 +790,14 @@ static void check_at_rest(void)
             continue;
         if (at->op == GATHER || at->op == MAP)
             walk_batch(at);
+        check_asks(actor, at);
+        model_check(at->op != YIELD || at->is_closing ||
+                        !(at->is_root || at->is_called),
+                    "a yield waits for a tick");
         if (!actor->is_waiting ||
             ((at->op == GATHER || at->op == MAP) && at->batch.error_))
             continue;
         model_check(actor->asked != 1 || actor->closing, "a cancel was lost");
-        if (at->nesting)
-            model_check(
-                async_before_(now, (async_time)(at->began + at->inner_ms)),
-                "a timeout was lost");
-        if (at->nesting > 1)
-            model_check(
-                async_before_(now, (async_time)(at->began + at->outer_ms)),
-                "an outer timeout was lost");
         if (at->op == FLAG)
             model_check(!flags[at->which].set_,
                         "one waits for a flag that is set");
@@ -842,7 +936,7 @@ static const char *run(uint64_t number)
         }
         polls = 0;
         if (!wrong)
-            check_at_rest();
+            check_at_rest(ticks);
         if (!wrong)
             spend_roots();
         stir(elapsed >= STIRRED && below(2));
