@@ -988,6 +988,69 @@ a_cancel_is_not_lost_to_an_interrupt_that_ends_the_wait(void **state)
     }
 }
 
+static async closes_when_open(struct async_loop *on, void *frame)
+{
+    struct interrupted *self = frame;
+
+    async_begin(self);
+    await(interrupt(self) ? ASYNC_DONE : async_sleep_ms(on, 100));
+    async_finally();
+    await(async_until(on, is_open));
+    self->closed = 1;
+    async_end();
+}
+
+static void
+a_clean_up_is_not_cut_short_by_a_cancel_that_came_just_before_it(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        struct interrupted frame = {.holds_from = i};
+
+        (void)after_setup(NULL);
+        spawn(&after.tasks[0], closes_when_open, &frame);
+        (void)async_poll(&loop, 0);
+        async_cancel(&loop, &after.tasks[0]);
+        (void)async_poll(&loop, 1);
+        is_open = 1;
+        (void)async_poll(&loop, 2);
+        assert_int_equal(frame.closed, 1);
+        (void)async_unjoined(&loop);
+    }
+}
+
+static async is_limited(struct async_loop *on, void *frame)
+{
+    struct interrupted *self = frame;
+
+    async_begin(self);
+    await(async_timeout(on, &after.timer, 5, gives_up_a_sleep(on, self + 1)));
+    async_end();
+}
+
+static void
+a_timeout_is_not_lost_to_an_interrupt_that_ends_the_wait(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        struct interrupted frames[2] = {{.status = 0}, {.holds_from = i}};
+
+        (void)after_setup(NULL);
+        spawn(&after.tasks[0], is_limited, frames);
+        (void)async_poll(&loop, 0);
+        (void)async_poll(&loop, 5);
+        is_open = 1;
+        (void)async_poll(&loop, 6);
+        (void)async_poll(&loop, 7);
+        assert_true(async_task_outcome(&after.tasks[0]) != ASYNC_PENDING);
+        (void)async_unjoined(&loop);
+    }
+}
+
 /* Also when the test has failed. */
 static int stop_executor(void **state)
 {
@@ -1011,6 +1074,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WAITS(CLAIM_ALL) TURNS(CLAIM_TURN) FIRSTS(CLAIM_AFTER) after_claim(
             a_cancel_is_not_lost_to_an_interrupt_that_ends_the_wait),
+        after_claim(
+            a_clean_up_is_not_cut_short_by_a_cancel_that_came_just_before_it),
+        after_claim(a_timeout_is_not_lost_to_an_interrupt_that_ends_the_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
