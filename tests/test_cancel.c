@@ -222,6 +222,10 @@ static async subject(struct async_loop *on, void *frame)
     else
         async_catch(self->status, wait_with_timeouts(on, self));
     self->is_waiting = 0;
+    for (i = 0; i < 2; i++)
+        if (async_task_outcome(&self->tasks[i]) == ASYNC_PENDING &&
+            self->tasks[i].fn)
+            note("has left a task behind");
     trace("%u the wait: %d", (unsigned)async_now(on), self->status);
     if (self->status < 0)
         async_fail(self->status);
@@ -343,7 +347,7 @@ static void end_the_wait(void)
         async_release(&loop, &semaphore);
         break;
     case it_waits_for_a_descriptor:
-        if (watched)
+        if (stage.subject.is_waiting)
             async_ready(&loop, 7, ASYNC_READABLE);
         break;
     case its_job_is_queued:
@@ -634,7 +638,6 @@ static void canceled_twice_at_once(enum wait wait)
 
 static void canceled_again_in_its_clean_up(enum wait wait)
 {
-    (void)wait;
     async_timer_start(&loop, &stage.timer, is_deaf(wait) ? 21 : 6, fired, NULL);
     run_to(4);
     now = 5;
@@ -644,7 +647,6 @@ static void canceled_again_in_its_clean_up(enum wait wait)
 
 static void canceled_in_its_clean_up_only(enum wait wait)
 {
-    (void)wait;
     async_timer_start(&loop, &stage.timer, is_turn(wait) ? 51 : 71, fired,
                       NULL);
     expect(is_turn(wait) ? undisturbed_turn : undisturbed, ASYNC_DONE);
@@ -652,7 +654,6 @@ static void canceled_in_its_clean_up_only(enum wait wait)
 
 static void canceled_after_its_end(enum wait wait)
 {
-    (void)wait;
     run_to(73);
     cancel();
     async_timer_start(&loop, &stage.timer, 2, fired, NULL);
@@ -988,6 +989,40 @@ a_cancel_is_not_lost_to_an_interrupt_that_ends_the_wait(void **state)
     }
 }
 
+static async waits_for_an_interrupt(struct async_loop *on, void *frame)
+{
+    struct interrupted *self = frame;
+
+    async_begin(self);
+    await((interrupt(self) && !self->closed
+               ? (self->closed = 1, async_flag_set(on, &flag))
+               : (void)0,
+           async_flag_wait(on, &flag)));
+    self->status = 1;
+    await(async_sleep_ms(on, 10));
+    async_end();
+}
+
+static void a_flag_that_is_set_when_a_cancel_lands_is_not_eaten(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        struct interrupted frame = {.holds_from = i};
+
+        (void)after_setup(NULL);
+        spawn(&after.tasks[0], waits_for_an_interrupt, &frame);
+        (void)async_poll(&loop, 0);
+        async_cancel(&loop, &after.tasks[0]);
+        (void)async_poll(&loop, 1);
+        (void)async_poll(&loop, 2);
+        assert_int_equal(async_task_outcome(&after.tasks[0]), ASYNC_ECANCELED);
+        assert_int_equal(flag.set_ + frame.status, frame.closed);
+        (void)async_unjoined(&loop);
+    }
+}
+
 static async closes_when_open(struct async_loop *on, void *frame)
 {
     struct interrupted *self = frame;
@@ -1072,8 +1107,15 @@ static int stop_executor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WAITS(CLAIM_ALL) TURNS(CLAIM_TURN) FIRSTS(CLAIM_AFTER) after_claim(
-            a_cancel_is_not_lost_to_an_interrupt_that_ends_the_wait),
+        /* the list of waits */
+        WAITS(CLAIM_ALL)
+        /* the list of turns */
+        TURNS(CLAIM_TURN)
+        /* what comes after */
+        FIRSTS(CLAIM_AFTER)
+        /* interrupts */
+        after_claim(a_cancel_is_not_lost_to_an_interrupt_that_ends_the_wait),
+        after_claim(a_flag_that_is_set_when_a_cancel_lands_is_not_eaten),
         after_claim(
             a_clean_up_is_not_cut_short_by_a_cancel_that_came_just_before_it),
         after_claim(a_timeout_is_not_lost_to_an_interrupt_that_ends_the_wait),
