@@ -1049,8 +1049,9 @@ a_clean_up_is_not_cut_short_by_a_cancel_that_came_just_before_it(void **state)
         (void)async_poll(&loop, 0);
         async_cancel(&loop, &after.tasks[0]);
         (void)async_poll(&loop, 1);
-        is_open = 1;
         (void)async_poll(&loop, 2);
+        is_open = 1;
+        (void)async_poll(&loop, 3);
         assert_int_equal(frame.closed, 1);
         (void)async_unjoined(&loop);
     }
