@@ -304,10 +304,11 @@ static void spawn(struct async_task *task, async_fn *fn, void *frame)
     assert_int_equal(status, 0);
 }
 
-/* Until a worker has handed its job back. */
+/* Until a worker has handed its job back, and told the loop. */
 static void await_a_job(void)
 {
-    while (!async_atomic_load_(&loop.posted_))
+    while (!async_atomic_load_(&loop.posted_) ||
+           !(async_byte_(&loop.woken_) & ASYNC_WOKEN_))
         (void)sched_yield();
 }
 

@@ -8,7 +8,11 @@
  * is lost is noticed by a timer of the loop's that should never fire. ROUNDS,
  * from the environment or defined, scales what is repeated.
  */
+#if defined(__linux__) && defined(__x86_64__)
+#define _GNU_SOURCE /* the processor's flags, as a handler sees them */
+#else
 #define _XOPEN_SOURCE 700
+#endif
 #include "trace.h"
 
 #include "async_thread.h" /* for its atomics, too */
@@ -251,6 +255,112 @@ static void a_superloop_that_looks_once_more_before_it_sleeps(void **state)
     assert_int_equal(frame.taken, frame.times);
 }
 
+/* ---- after each single instruction -------------------------------------- */
+
+/* Takes the time of the square of their number: for optimized code only. */
+#if defined(__linux__) && defined(__x86_64__) && defined(__OPTIMIZE__) &&      \
+    defined(__GNUC__) && !defined(__clang__) &&                                \
+    !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#define HAVE_STEPS 1
+
+enum { TRAP_FLAG = 0x100, STEPS_AT_MOST = 100000 };
+
+static volatile long steps, interrupt_at;
+
+/* The processor comes here after each instruction, up to one. */
+static void after_an_instruction(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *interrupted = context;
+
+    (void)number;
+    (void)info;
+    if (++steps < interrupt_at)
+        return;
+    interrupted->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+    async_flag_set(&loop, &by_signal);
+}
+
+static void step_from_here(long at)
+{
+    steps = 0;
+    interrupt_at = at;
+    __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "cc", "memory");
+}
+
+static void step_no_more(void)
+{
+    __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "cc", "memory");
+}
+
+static async takes_flags(struct async_loop *on, void *frame)
+{
+    struct waiter *self = frame;
+
+    async_begin(self);
+    for (;;) {
+        await(async_flag_wait(on, &by_signal));
+        self->taken++;
+    }
+    async_end();
+}
+
+/* What a host does all day, with the interrupt after instruction `at`. False:
+ * it was over before that. */
+static int is_interrupted(long at)
+{
+    static const struct async_host host = {note_poke, NULL, NULL};
+    struct waiter frame = {.times = 0};
+    struct async_task task = {.fn = NULL};
+    async_time ticks;
+
+    async_loop_init(&loop);
+    by_signal = (struct async_flag){0};
+    async_attach(&loop, &host);
+    (void)async_spawn(&loop, &task, takes_flags, &frame);
+    (void)async_poll(&loop, 0);
+    async_flag_set(&loop, &by_signal);
+    poked = 0;
+
+    step_from_here(at);
+    ticks = async_poll(&loop, 0);
+    async_attach(&loop, NULL);
+    async_attach(&loop, &host);
+    step_no_more();
+
+    while (poked || ticks == 0) { /* or it sleeps */
+        poked = 0;
+        ticks = async_poll(&loop, 0);
+    }
+    async_attach(&loop, NULL);
+    if (by_signal.set_ || frame.taken < 1 || frame.taken > 2)
+        is_wrong();
+    return steps >= at;
+}
+
+static void an_interrupt_after_any_instruction_is_not_lost(void **state)
+{
+    struct sigaction action, before;
+    long at = 1;
+
+    (void)state;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = after_an_instruction;
+    action.sa_flags = SA_SIGINFO;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGTRAP, &action, &before);
+    while (is_interrupted(at) && !wrong && at < STEPS_AT_MOST)
+        at++;
+    (void)sigaction(SIGTRAP, &before, NULL);
+
+    if (wrong)
+        fail_msg("lost after instruction %ld", at);
+    print_message("# %ld instructions\n", at);
+}
+
+#else
+#define HAVE_STEPS 0
+#endif
+
 #ifndef WAKE_BY_STORE
 
 /* A task for each thread's flag, while signals rain. */
@@ -399,6 +509,9 @@ int main(void)
         wake_claim(a_signal_at_any_moment_ends_async_runs_sleep),
         wake_claim(a_signal_at_any_moment_of_a_run_that_begins_or_ends),
         wake_claim(a_superloop_that_looks_once_more_before_it_sleeps),
+#if HAVE_STEPS
+        wake_claim(an_interrupt_after_any_instruction_is_not_lost),
+#endif
 #ifndef WAKE_BY_STORE
         wake_claim(threads_and_signals_may_wake_runs_that_begin_and_end),
         wake_claim(
