@@ -226,6 +226,8 @@ static async subject(struct async_loop *on, void *frame)
         if (async_task_outcome(&self->tasks[i]) == ASYNC_PENDING &&
             self->tasks[i].fn)
             note("has left a task behind");
+    if (on->coming_ > (self->wait == its_job_is_queued))
+        note("has left its job behind");
     trace("%u the wait: %d", (unsigned)async_now(on), self->status);
     if (self->status < 0)
         async_fail(self->status);
@@ -382,6 +384,9 @@ static void run_to(async_time end)
 {
     begin();
     settle();
+    if (stage.subject.wait == its_job_runs &&
+        stage.subject.job.is_ == ASYNC_JOB_IS_SUBMITTED_)
+        await_the_worker();
     while (now < end) {
         now++;
         if (now == 20)

@@ -432,6 +432,56 @@ static void threads_and_signals_may_wake_runs_that_begin_and_end(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* A host that holds the first who notifies it, until it is let go. */
+static size_t notices, may_return; /* atomic */
+
+static void hold_the_first(void *arg)
+{
+    size_t before = async_atomic_load_(&notices);
+
+    (void)arg;
+    if (!by_thread[before ? 1 : 0].set_)
+        is_wrong(); /* told of a flag that is not set yet */
+    async_atomic_store_(&notices, before + 1);
+    while (before == 0 && !async_atomic_load_(&may_return))
+        (void)sched_yield();
+}
+
+static void *set_one_flag(void *arg)
+{
+    (void)arg;
+    async_flag_set(&loop, &by_thread[0]);
+    return NULL;
+}
+
+static void a_wake_while_another_one_still_notifies_is_not_lost(void **state)
+{
+    static const struct async_host host = {hold_the_first, NULL, NULL};
+    pthread_t thread;
+    async_time next;
+    int error;
+
+    (void)state;
+    async_atomic_store_(&notices, 0);
+    async_atomic_store_(&may_return, 0);
+    async_loop_init(&loop);
+    loop.host_ = &host; /* attached, and not told of it */
+    error = pthread_create(&thread, NULL, set_one_flag, NULL);
+    assert_int_equal(error, 0);
+    while (!async_atomic_load_(&notices))
+        (void)sched_yield();
+    (void)async_poll(&loop, 0);
+    async_flag_set(&loop, &by_thread[1]);
+    next = async_poll(&loop, 0);
+    async_atomic_store_(&may_return, 1);
+    (void)pthread_join(thread, NULL);
+    async_attach(&loop, NULL);
+
+    assert_int_equal(notices, 2);
+    assert_true(next == ASYNC_FOREVER); /* it was taken, and came once */
+    assert_int_equal(wrong, 0);
+}
+
 /* ---- hosts that come and go --------------------------------------------- */
 
 /* Knows whether it may be notified. */
@@ -514,6 +564,7 @@ int main(void)
 #endif
 #ifndef WAKE_BY_STORE
         wake_claim(threads_and_signals_may_wake_runs_that_begin_and_end),
+        wake_claim(a_wake_while_another_one_still_notifies_is_not_lost),
         wake_claim(
             a_host_is_notified_while_it_is_attached_and_at_no_other_time),
 #endif
