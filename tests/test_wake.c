@@ -407,7 +407,7 @@ static void threads_and_signals_may_wake_runs_that_begin_and_end(void **state)
     error = start_threads(threads);
     assert_int_equal(error, 0);
     signal_in(50, 1);
-    for (i = 0; i < rounds() && !wrong; i++) {
+    for (i = 0; i < rounds() / 3 && !wrong; i++) {
         struct takers frame = {.i = 0};
         struct pollfd input = {.events = POLLIN};
         int fds[2];
