@@ -324,6 +324,9 @@ static inline async_status async_timeout(struct async_loop *loop,
             async_timeout_asks_no_more_(task);
             loop->step_ |= ASYNC_STEP_LAND_;
             return ASYNC_PENDING;
+        } else if (is == ASYNC_TIMEOUT_LANDED_ &&
+                   task->wait_.flags & ASYNC_IS_LANDING_) {
+            async_timeout_expire_(loop, timer); /* nothing took it */
         }
         return x;
     }

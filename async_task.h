@@ -64,7 +64,8 @@ enum {
 enum {                        /* what is known of a step, so far */
        ASYNC_STEP_SEEN_ = 1,  /* the task has asked for its wait */
        ASYNC_STEP_AGAIN_ = 2, /* it is ready again */
-       ASYNC_STEP_LAND_ = 4   /* a cancel may land: it is stepped once more */
+       ASYNC_STEP_LAND_ = 4,  /* a cancel may land: it is stepped once more */
+    ASYNC_STEP_MISSED_ = 8 /* what it should have landed in was given up */
 };
 
 /* Who is told of a task's end, and takes its error, in place of joiners. */
@@ -350,6 +351,8 @@ ASYNC_COLD_ void async_wait_drop_(struct async_loop *loop,
     loop->step_ &= (uint8_t)~ASYNC_STEP_SEEN_; /* what it asked for is gone */
     wait->kind = ASYNC_WAIT_NONE_;
     wait->flags &= (uint8_t)~ASYNC_IS_WOKEN_;
+    if (wait->flags & ASYNC_IS_LANDING_)
+        loop->step_ |= ASYNC_STEP_MISSED_;
     if (!wait->next)
         return;
     switch (kind) {
@@ -388,8 +391,10 @@ ASYNC_COLD_ async_status async_asked_(struct async_loop *loop)
 
     if (!(task->wait_.flags & ASYNC_IS_LANDING_))
         return ASYNC_ASKED_;
-    async_wait_drop_(loop, task);
+    if (loop->step_ & ASYNC_STEP_MISSED_)
+        return ASYNC_PENDING; /* it is asked again, in the next step */
     task->wait_.flags &= (uint8_t)~ASYNC_IS_LANDING_;
+    async_wait_drop_(loop, task);
     return ASYNC_ECANCELED;
 }
 

@@ -3412,6 +3412,7 @@ static void a_loop_that_ends_hands_over_the_errors_nobody_joined(void **state)
 
     (void)state;
     spawn(0, worker, &first);
+    (void)async_poll(&loop, 0);
     spawn(1, worker, &second);
     (void)async_poll(&loop, 0);
     assert_int_equal(async_loop_end(&loop), -5);
