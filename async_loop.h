@@ -45,8 +45,10 @@
  *    async_wake and async_flag_set, nothing else.
  * 3. A task waits for one thing at a time. An awaitable of this library, asked
  *    again, goes on with the wait it began: its first arguments count. So a
- *    sleep that is given up, as in await(c || async_sleep_ms(loop, 9)), is not
- *    told from a sleep that follows: put a limit on a wait by async_timeout.
+ *    sleep that is given up, as in await(c ? ASYNC_DONE : async_sleep_ms(loop,
+ *    9)), is not told from a sleep that follows: put a limit on a wait by
+ *    async_timeout. Never write c || async_sleep_ms(loop, 9): that makes a
+ *    cancel a success.
  * 4. A step must not block: what blocks goes through async_thread.h.
  *
  * Configuration (more in async_timer.h and async_task.h)
