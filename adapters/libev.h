@@ -34,7 +34,6 @@ struct async_ev {
     struct ev_loop *ev_;
     const int *thread_;          /* the loop's: where its errno is */
     volatile sig_atomic_t held_; /* wake_ keeps ev_run going */
-    int reports_;                /* async_poll comes next */
     ev_async wake_;
     ev_timer deadline_;
     struct async_ev_fd_ *fds_;
@@ -54,58 +53,49 @@ static inline void async_ev_notify_(void *arg)
 {
     struct async_ev *host = (struct async_ev *)arg;
 
-    if (&errno == host->thread_ && host->reports_)
-        return;
     if (&errno == host->thread_ && async_alive(host->loop_))
         async_ev_hold_(host);
     ev_async_send(host->ev_, &host->wake_);
 }
 
-static inline void async_ev_turn_(struct async_ev *host)
+/* `fd` is ready, or none. */
+static inline void async_ev_turn_(struct ev_loop *ev, void *data, int fd,
+                                  int events)
 {
+    struct async_ev *host = (struct async_ev *)data;
     async_time ticks;
 
+    if (fd >= 0)
+        async_ready(host->loop_, fd, events);
     async_ev_hold_(host);
     ticks = async_poll(host->loop_, async_clock_now());
     if (!async_alive(host->loop_)) {
         host->held_ = 0;
-        ev_unref(host->ev_);
+        ev_unref(ev);
     }
-    if (ticks == 0) /* not by the timer: ev would look at nothing else */
-        ev_async_send(host->ev_, &host->wake_);
-    host->deadline_.repeat = ticks == 0 || ticks == ASYNC_FOREVER
-                                 ? 1e6 /* too soon is not wrong */
-                                 : (ev_tstamp)ticks / ASYNC_TICK_HZ;
-    ev_timer_again(host->ev_, &host->deadline_);
+    if (ticks == 0) /* not by the timer: ev would wait for a millisecond */
+        ev_async_send(ev, &host->wake_);
+    else
+        host->deadline_.repeat = (ev_tstamp)ticks / ASYNC_TICK_HZ;
+    ev_timer_again(ev, &host->deadline_);
 }
 
 static inline void async_ev_due_(struct ev_loop *ev, ev_timer *it, int events)
 {
-    (void)ev;
-    (void)events;
-    async_ev_turn_((struct async_ev *)it->data);
+    async_ev_turn_(ev, it->data, -1, events);
 }
 
 static inline void async_ev_woken_(struct ev_loop *ev, ev_async *it, int events)
 {
-    (void)ev;
-    (void)events;
-    async_ev_turn_((struct async_ev *)it->data);
+    async_ev_turn_(ev, it->data, -1, events);
 }
 
 static inline void async_ev_ready_(struct ev_loop *ev, ev_io *it, int events)
 {
-    struct async_ev *host = (struct async_ev *)it->data;
-
-    (void)ev;
-    host->reports_ = 1;
-    async_ready(host->loop_, it->fd,
-                (events & EV_READ ? ASYNC_READABLE : 0) |
-                    (events & EV_WRITE ? ASYNC_WRITABLE : 0));
-    host->reports_ = 0;
-    async_ev_turn_(host);
+    async_ev_turn_(ev, it->data, it->fd, events);
 }
 
+/* EV_READ and EV_WRITE are 1 and 2, as ours are. */
 static inline int async_ev_watch_(void *arg, int fd, int events)
 {
     struct async_ev *host = (struct async_ev *)arg;
@@ -115,9 +105,7 @@ static inline int async_ev_watch_(void *arg, int fd, int events)
         return -errno;
     while (it && it->io.fd != fd)
         it = it->next;
-    if (it) {
-        ev_io_stop(host->ev_, &it->io);
-    } else if (events) {
+    if (!it) {
         it = (struct async_ev_fd_ *)malloc(sizeof *it);
         if (!it)
             return -ENOMEM;
@@ -126,12 +114,10 @@ static inline int async_ev_watch_(void *arg, int fd, int events)
         it->next = host->fds_;
         host->fds_ = it;
     }
-    if (events) { /* set anew each time: the number may be another's now */
-        ev_io_set(&it->io, fd,
-                  (events & ASYNC_READABLE ? EV_READ : 0) |
-                      (events & ASYNC_WRITABLE ? EV_WRITE : 0));
+    ev_io_stop(host->ev_, &it->io); /* the number may be another's now */
+    ev_io_set(&it->io, fd, events);
+    if (events)
         ev_io_start(host->ev_, &it->io);
-    }
     return 0;
 }
 
@@ -139,6 +125,8 @@ static inline int async_ev_watch_(void *arg, int fd, int events)
 static inline void async_ev_start(struct async_ev *host, struct ev_loop *ev,
                                   struct async_loop *loop)
 {
+    const struct async_host ours = {async_ev_notify_, async_ev_watch_, host};
+
     ev_async_init(&host->wake_, async_ev_woken_);
     ev_timer_init(&host->deadline_, async_ev_due_, 0., 1e6);
     host->wake_.data = host->deadline_.data = host;
@@ -148,12 +136,10 @@ static inline void async_ev_start(struct async_ev *host, struct ev_loop *ev,
     ev_unref(ev);
     host->ev_ = ev;
     host->thread_ = &errno;
-    host->held_ = host->reports_ = 0;
+    host->held_ = 0;
     host->fds_ = NULL;
     host->loop_ = loop;
-    host->host_.notify = async_ev_notify_;
-    host->host_.watch = async_ev_watch_;
-    host->host_.arg = host;
+    host->host_ = ours;
     async_attach(loop, &host->host_);
 }
 
