@@ -86,7 +86,7 @@ static inline int async_libevent_watch_(void *arg, int fd, int events)
     it = *at;
     if (it) {
         *at = it->next;
-        event_free(it->event);
+        (void)event_del(it->event);
         free(it);
     }
     if (!events)
