@@ -64,13 +64,18 @@ static inline gboolean async_glib_turn_(GSource *source, GSourceFunc fn,
     return G_SOURCE_CONTINUE;
 }
 
+/* The turn comes with the source's own call: a main loop that a task runs must
+ * find it busy. */
 static inline gboolean async_glib_ready_(gint fd, GIOCondition found,
                                          gpointer source)
 {
-    async_ready(((struct async_glib_source_ *)source)->loop, fd,
+    struct async_glib_source_ *it = (struct async_glib_source_ *)source;
+
+    async_ready(it->loop, fd,
                 ((int)found & ~G_IO_OUT ? ASYNC_READABLE : 0) |
                     ((int)found & ~G_IO_IN ? ASYNC_WRITABLE : 0));
-    return async_glib_turn_((GSource *)source, NULL, NULL);
+    g_atomic_int_set(&it->woken, 1);
+    return G_SOURCE_CONTINUE;
 }
 
 static inline void async_glib_drop_(gpointer source)
