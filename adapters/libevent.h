@@ -35,7 +35,7 @@ struct async_libevent {
     volatile sig_atomic_t held_;     /* wake_ is pending: dispatch goes on */
     int ends_[2];                    /* to read from, to write to */
     struct event *wake_;             /* its timeout is the deadline */
-    struct async_libevent_fd_ *fds_; /* the last is wake_'s */
+    struct async_libevent_fd_ *fds_; /* the first is wake_'s */
 };
 
 /* A dispatch that is about to end must see a spawn from outside. That is on

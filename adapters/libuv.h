@@ -72,7 +72,7 @@ static inline void async_uv_turn_(uv_async_t *wake)
         &host->deadline_, async_uv_due_,
         ticks / ASYNC_TICK_HZ * 1000 +
             (ticks % ASYNC_TICK_HZ * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ,
-        0); /* for ever is some years */
+        0); /* for ever is a long time */
 }
 
 static inline void async_uv_ready_(uv_poll_t *poll, int status, int events)
