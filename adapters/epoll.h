@@ -18,7 +18,6 @@
 
 #include "../async_loop.h"
 
-#include <limits.h> /* INT_MAX */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -26,48 +25,41 @@
 struct async_epoll {
     struct async_host host_;
     struct async_loop *loop_;
-    int fd_;
-    int wake_;
-    int reported_;      /* disarmed by its report; async_poll comes next */
-    const int *thread_; /* the loop's: where its errno is */
+    int fd_, wake_;
 };
 
 static inline void async_epoll_notify_(void *arg)
 {
-    const struct async_epoll *host = (const struct async_epoll *)arg;
     int saved = errno; /* it may run in a signal handler */
 
-    if (&errno != host->thread_ || host->reported_ < 0)
-        (void)eventfd_write(host->wake_, 1);
+    (void)eventfd_write(((const struct async_epoll *)arg)->wake_, 1);
     errno = saved;
 }
 
-static inline int async_epoll_ctl_(int epoll, int op, int fd, unsigned events)
+static inline int async_epoll_arm_(int epoll, int fd, unsigned events)
 {
     struct epoll_event event = ASYNC_ZERO_;
 
     event.events = events;
     event.data.fd = fd;
-    return epoll_ctl(epoll, op, fd, &event) < 0 ? -errno : 0;
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) < 0 &&
+        (errno != ENOENT || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0))
+        return -errno;
+    return 0;
 }
 
 static inline int async_epoll_watch_(void *arg, int fd, int events)
 {
     const struct async_epoll *host = (const struct async_epoll *)arg;
-    unsigned wanted = EPOLLONESHOT |
-                      (events & ASYNC_READABLE ? (unsigned)EPOLLIN : 0u) |
-                      (events & ASYNC_WRITABLE ? (unsigned)EPOLLOUT : 0u);
-    int error;
 
-    if (!events) {
-        if (fd != host->reported_)
-            (void)async_epoll_ctl_(host->fd_, EPOLL_CTL_DEL, fd, 0);
-        return 0;
-    }
-    error = async_epoll_ctl_(host->fd_, EPOLL_CTL_MOD, fd, wanted);
-    return error == -ENOENT
-               ? async_epoll_ctl_(host->fd_, EPOLL_CTL_ADD, fd, wanted)
-               : error;
+    if (events)
+        return async_epoll_arm_(
+            host->fd_, fd,
+            EPOLLONESHOT | (events & ASYNC_READABLE ? (unsigned)EPOLLIN : 0u) |
+                (events & ASYNC_WRITABLE ? (unsigned)EPOLLOUT : 0u));
+    if (host->loop_->polling_) /* else it is disarmed: async_ready is here */
+        (void)epoll_ctl(host->fd_, EPOLL_CTL_DEL, fd, NULL);
+    return 0;
 }
 
 /* Waits for `ms`, -1 for ever, and passes on what is ready. */
@@ -79,29 +71,17 @@ static inline void async_epoll_wait_(struct async_epoll *host, int ms)
     for (i = 0; i < count; i++) { /* nobody waits for wake_ */
         int found = (int)events[i].events;
 
-        host->reported_ = events[i].data.fd;
-        async_ready(host->loop_, host->reported_,
+        async_ready(host->loop_, events[i].data.fd,
                     (found & ~(int)EPOLLOUT ? ASYNC_READABLE : 0) |
                         (found & ~(int)EPOLLIN ? ASYNC_WRITABLE : 0));
     }
-    host->reported_ = -1;
 }
 
 /* Runs what is ready, then sleeps until there is more, unless the last task
  * has just ended. Not from a task. */
 static inline void async_epoll_turn(struct async_epoll *host)
 {
-    size_t alive = async_alive(host->loop_);
-    uint64_t ticks = async_poll(host->loop_, async_clock_now());
-    int ms = INT_MAX / 1000; /* too soon is not wrong */
-
-    if (alive && !async_alive(host->loop_))
-        ms = 0;
-    else if (ticks == ASYNC_FOREVER)
-        ms = -1;
-    else if (ticks < INT_MAX / 1000)
-        ms = (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);
-    async_epoll_wait_(host, ms);
+    async_epoll_wait_(host, async_poll_ms(host->loop_));
 }
 
 /* Hosts `loop` until async_epoll_stop. Returns 0, or a negated errno: then
@@ -109,30 +89,24 @@ static inline void async_epoll_turn(struct async_epoll *host)
 static inline int async_epoll_start(struct async_epoll *host,
                                     struct async_loop *loop)
 {
-    int error;
+    const struct async_epoll start = {
+        {async_epoll_notify_, async_epoll_watch_, host},
+        loop,
+        epoll_create1(EPOLL_CLOEXEC),
+        eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    int error = start.fd_ < 0 || start.wake_ < 0
+                    ? -errno
+                    : async_epoll_arm_(start.fd_, start.wake_,
+                                       EPOLLIN | (unsigned)EPOLLET);
 
-    host->fd_ = epoll_create1(EPOLL_CLOEXEC);
-    if (host->fd_ < 0)
-        return -errno;
-    host->wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    error = host->wake_ < 0
-                ? -errno
-                : async_epoll_ctl_(host->fd_, EPOLL_CTL_ADD, host->wake_,
-                                   EPOLLIN | (unsigned)EPOLLET);
-    if (error) {
-        if (host->wake_ >= 0)
-            (void)close(host->wake_);
-        (void)close(host->fd_);
-        return error;
+    *host = start;
+    if (!error) {
+        async_attach(loop, &host->host_);
+        return 0;
     }
-    host->host_.notify = async_epoll_notify_;
-    host->host_.watch = async_epoll_watch_;
-    host->host_.arg = host;
-    host->loop_ = loop;
-    host->reported_ = -1;
-    host->thread_ = &errno;
-    async_attach(loop, &host->host_);
-    return 0;
+    (void)close(host->wake_);
+    (void)close(host->fd_);
+    return error;
 }
 
 /* Not from a task. Others may go on waking the loop. */

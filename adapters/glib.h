@@ -18,71 +18,63 @@
 #include "../async_loop.h"
 
 #include <glib-unix.h> /* g_unix_fd_source_new */
-#include <glib.h>
-#include <limits.h> /* INT_MAX */
-#include <string.h> /* memset */
+
+struct async_glib_source_ { /* GLib's, zeroed by it */
+    GSource source;
+    struct async_host host;
+    struct async_loop *loop;
+    GMainContext *context;
+    GHashTable *fds; /* number to GSource */
+    gint woken;
+};
 
 /* Yours; async_glib_start fills it. */
 struct async_glib {
-    struct async_host host_;
-    struct async_loop *loop_;
-    GMainContext *context_;
     GSourceFuncs calls_;
-    GSource *source_;
-    GHashTable *fds_; /* number to GSource */
-    gint woken_;
-};
-
-struct async_glib_source_ {
-    GSource source;
-    struct async_glib *host;
+    struct async_glib_source_ *source_;
 };
 
 static inline void async_glib_notify_(void *arg)
 {
-    struct async_glib *host = (struct async_glib *)arg;
+    struct async_glib_source_ *it = (struct async_glib_source_ *)arg;
 
-    g_atomic_int_set(&host->woken_, 1);
-    g_main_context_wakeup(host->context_);
+    g_atomic_int_set(&it->woken, 1);
+    g_main_context_wakeup(it->context); /* a handler may call it */
 }
 
-static inline gboolean async_glib_check_(GSource *source)
+static inline gboolean async_glib_woken_(GSource *source, gint *timeout)
 {
+    (void)timeout; /* -1 */
     return g_atomic_int_get(
-        &((struct async_glib_source_ *)(void *)source)->host->woken_);
-}
-
-static inline gboolean async_glib_prepare_(GSource *source, gint *timeout)
-{
-    *timeout = -1;
-    return async_glib_check_(source);
+        &((struct async_glib_source_ *)(void *)source)->woken);
 }
 
 static inline gboolean async_glib_turn_(GSource *source, GSourceFunc fn,
                                         gpointer data)
 {
-    struct async_glib *host =
-        ((struct async_glib_source_ *)(void *)source)->host;
-    uint64_t now = (uint64_t)g_get_monotonic_time(), ticks;
+    struct async_glib_source_ *it = (struct async_glib_source_ *)(void *)source;
+    int ms;
 
     (void)fn;
     (void)data;
-    g_atomic_int_set(&host->woken_, 0);
-    ticks = async_poll(host->loop_,
-                       (async_time)(now * ASYNC_TICK_HZ / G_USEC_PER_SEC));
-    if (ticks != ASYNC_FOREVER) /* INT_MAX ticks: too soon is not wrong */
-        now += (MIN(ticks, INT_MAX) * G_USEC_PER_SEC + ASYNC_TICK_HZ - 1) /
-               ASYNC_TICK_HZ;
-    g_source_set_ready_time(source, ticks == ASYNC_FOREVER ? -1 : (gint64)now);
+    g_atomic_int_set(&it->woken, 0);
+    ms = async_poll_ms(it->loop);
+    g_source_set_ready_time(
+        source, ms < 0 ? -1 : g_get_monotonic_time() + (gint64)1000 * ms);
     return G_SOURCE_CONTINUE;
 }
 
+/* The turn comes with the source's own call: a main loop that a task runs must
+ * find it busy. */
 static inline gboolean async_glib_ready_(gint fd, GIOCondition found,
-                                         gpointer host)
+                                         gpointer source)
 {
-    async_ready(((struct async_glib *)host)->loop_, fd,
+    struct async_glib_source_ *it = (struct async_glib_source_ *)source;
+
+    async_ready(it->loop, fd,
                 ((int)found & ~G_IO_OUT ? ASYNC_READABLE : 0) |
                     ((int)found & ~G_IO_IN ? ASYNC_WRITABLE : 0));
+    g_atomic_int_set(&it->woken, 1);
     return G_SOURCE_CONTINUE;
 }
 
@@ -94,18 +86,18 @@ static inline void async_glib_drop_(gpointer source)
 
 static inline int async_glib_watch_(void *arg, int fd, int events)
 {
-    struct async_glib *host = (struct async_glib *)arg;
+    struct async_glib_source_ *it = (struct async_glib_source_ *)arg;
     int wanted = (events & ASYNC_READABLE ? G_IO_IN : 0) |
                  (events & ASYNC_WRITABLE ? G_IO_OUT : 0);
     GSource *source;
 
-    (void)g_hash_table_remove(host->fds_, GINT_TO_POINTER(fd));
+    (void)g_hash_table_remove(it->fds, GINT_TO_POINTER(fd));
     if (events) {
         source = g_unix_fd_source_new(fd, (GIOCondition)wanted);
-        g_source_set_callback(source, G_SOURCE_FUNC(async_glib_ready_), host,
+        g_source_set_callback(source, G_SOURCE_FUNC(async_glib_ready_), it,
                               NULL);
-        (void)g_source_attach(source, host->context_);
-        (void)g_hash_table_insert(host->fds_, GINT_TO_POINTER(fd), source);
+        (void)g_source_attach(source, it->context);
+        (void)g_hash_table_insert(it->fds, GINT_TO_POINTER(fd), source);
     }
     return 0;
 }
@@ -115,29 +107,30 @@ static inline void async_glib_start(struct async_glib *host,
                                     GMainContext *context,
                                     struct async_loop *loop)
 {
-    memset(host, 0, sizeof *host);
-    host->calls_.prepare = async_glib_prepare_;
-    host->calls_.check = async_glib_check_;
-    host->calls_.dispatch = async_glib_turn_;
-    host->fds_ = g_hash_table_new_full(NULL, NULL, NULL, async_glib_drop_);
-    host->context_ = context;
-    host->source_ =
-        g_source_new(&host->calls_, sizeof(struct async_glib_source_));
-    ((struct async_glib_source_ *)(void *)host->source_)->host = host;
-    (void)g_source_attach(host->source_, context);
-    host->loop_ = loop;
-    host->host_.notify = async_glib_notify_;
-    host->host_.watch = async_glib_watch_;
-    host->host_.arg = host;
-    async_attach(loop, &host->host_);
+    const GSourceFuncs calls = {
+        async_glib_woken_, NULL, async_glib_turn_, NULL, NULL, NULL};
+    struct async_glib_source_ *it;
+
+    host->calls_ = calls;
+    it = (struct async_glib_source_ *)(void *)g_source_new(&host->calls_,
+                                                           sizeof *it);
+    it->host.notify = async_glib_notify_;
+    it->host.watch = async_glib_watch_;
+    it->host.arg = it;
+    it->loop = loop;
+    it->context = context;
+    it->fds = g_hash_table_new_full(NULL, NULL, NULL, async_glib_drop_);
+    (void)g_source_attach(&it->source, context);
+    async_attach(loop, &it->host);
+    host->source_ = it;
 }
 
 /* Not from a task. Others may go on waking the loop. */
 static inline void async_glib_stop(struct async_glib *host)
 {
-    async_attach(host->loop_, NULL);
+    async_attach(host->source_->loop, NULL);
+    g_hash_table_destroy(host->source_->fds);
     async_glib_drop_(host->source_);
-    g_hash_table_destroy(host->fds_);
 }
 
 #endif /* ASYNC_ADAPTERS_GLIB_H */

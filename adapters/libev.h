@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * ev_run drives the tasks beside your own watchers. What wakes is an ev_async,
- * the deadline an ev_timer, a descriptor that is waited for an ev_io; one a
- * number, from malloc, kept until the host stops.
+ * the deadline an ev_timer, a descriptor that is waited for an ev_io, from
+ * malloc.
  *
  *     async_ev_start(&host, ev, &loop);
  *     ev_run(ev, 0); // ends when the tasks have, and your watchers
@@ -19,7 +19,6 @@
 #include <errno.h> /* its address names a thread */
 #include <ev.h>
 #include <fcntl.h>  /* is it a descriptor? */
-#include <signal.h> /* sig_atomic_t */
 #include <stdlib.h> /* malloc */
 
 struct async_ev_fd_ {
@@ -32,21 +31,12 @@ struct async_ev {
     struct async_host host_;
     struct async_loop *loop_;
     struct ev_loop *ev_;
-    const int *thread_;          /* the loop's: where its errno is */
-    volatile sig_atomic_t held_; /* wake_ keeps ev_run going */
-    int reports_;                /* async_poll comes next */
+    const int *thread_; /* the loop's: where its errno is */
     ev_async wake_;
+    ev_async alive_; /* never sent; keeps ev_run going while tasks live */
     ev_timer deadline_;
     struct async_ev_fd_ *fds_;
 };
-
-static inline void async_ev_hold_(struct async_ev *host)
-{
-    if (!host->held_) {
-        host->held_ = 1; /* first: a signal handler may come in between */
-        ev_ref(host->ev_);
-    }
-}
 
 /* An ev_run that is about to end must see a spawn from outside. That is on its
  * own thread; others may not touch ev's counts. */
@@ -54,84 +44,72 @@ static inline void async_ev_notify_(void *arg)
 {
     struct async_ev *host = (struct async_ev *)arg;
 
-    if (&errno == host->thread_ && host->reports_)
-        return;
     if (&errno == host->thread_ && async_alive(host->loop_))
-        async_ev_hold_(host);
+        ev_async_start(host->ev_, &host->alive_);
     ev_async_send(host->ev_, &host->wake_);
 }
 
-static inline void async_ev_turn_(struct async_ev *host)
+/* `fd` is ready, or none. */
+static inline void async_ev_turn_(struct ev_loop *ev, void *data, int fd,
+                                  int events)
 {
+    struct async_ev *host = (struct async_ev *)data;
     async_time ticks;
 
-    async_ev_hold_(host);
+    if (fd >= 0)
+        async_ready(host->loop_, fd, events & (EV_READ | EV_WRITE));
+    ev_async_start(ev, &host->alive_); /* a handler has no need to */
     ticks = async_poll(host->loop_, async_clock_now());
-    if (!async_alive(host->loop_)) {
-        host->held_ = 0;
-        ev_unref(host->ev_);
-    }
-    if (ticks == 0) /* not by the timer: ev would look at nothing else */
-        ev_async_send(host->ev_, &host->wake_);
-    host->deadline_.repeat = ticks == 0 || ticks == ASYNC_FOREVER
-                                 ? 1e6 /* too soon is not wrong */
-                                 : (ev_tstamp)ticks / ASYNC_TICK_HZ;
-    ev_timer_again(host->ev_, &host->deadline_);
+    if (!async_alive(host->loop_))
+        ev_async_stop(ev, &host->alive_);
+    if (ticks == 0) /* not by the timer: ev would wait for a millisecond */
+        ev_async_send(ev, &host->wake_);
+    else
+        host->deadline_.repeat = (ev_tstamp)ticks / ASYNC_TICK_HZ;
+    ev_timer_again(ev, &host->deadline_);
 }
 
 static inline void async_ev_due_(struct ev_loop *ev, ev_timer *it, int events)
 {
-    (void)ev;
-    (void)events;
-    async_ev_turn_((struct async_ev *)it->data);
+    async_ev_turn_(ev, it->data, -1, events);
 }
 
 static inline void async_ev_woken_(struct ev_loop *ev, ev_async *it, int events)
 {
-    (void)ev;
-    (void)events;
-    async_ev_turn_((struct async_ev *)it->data);
+    async_ev_turn_(ev, it->data, -1, events);
 }
 
 static inline void async_ev_ready_(struct ev_loop *ev, ev_io *it, int events)
 {
-    struct async_ev *host = (struct async_ev *)it->data;
-
-    (void)ev;
-    host->reports_ = 1;
-    async_ready(host->loop_, it->fd,
-                (events & EV_READ ? ASYNC_READABLE : 0) |
-                    (events & EV_WRITE ? ASYNC_WRITABLE : 0));
-    host->reports_ = 0;
-    async_ev_turn_(host);
+    async_ev_turn_(ev, it->data, it->fd, events);
 }
 
+/* EV_READ and EV_WRITE are 1 and 2, as ours are. */
 static inline int async_ev_watch_(void *arg, int fd, int events)
 {
     struct async_ev *host = (struct async_ev *)arg;
-    struct async_ev_fd_ *it = host->fds_;
+    struct async_ev_fd_ **at = &host->fds_, *it;
 
-    if (events && fcntl(fd, F_GETFD) < 0) /* ev would abort */
-        return -errno;
-    while (it && it->io.fd != fd)
-        it = it->next;
+    while (*at && (*at)->io.fd != fd)
+        at = &(*at)->next;
+    it = *at;
     if (it) {
+        *at = it->next;
         ev_io_stop(host->ev_, &it->io);
-    } else if (events) {
-        it = (struct async_ev_fd_ *)malloc(sizeof *it);
-        if (!it)
-            return -ENOMEM;
-        ev_init(&it->io, async_ev_ready_);
-        it->io.data = host;
-        it->next = host->fds_;
-        host->fds_ = it;
+        free(it);
     }
-    if (events) { /* set anew each time: the number may be another's now */
-        ev_io_set(&it->io, fd,
-                  (events & ASYNC_READABLE ? EV_READ : 0) |
-                      (events & ASYNC_WRITABLE ? EV_WRITE : 0));
-        ev_io_start(host->ev_, &it->io);
-    }
+    if (!events)
+        return 0;
+    if (fcntl(fd, F_GETFD) < 0) /* ev would abort */
+        return -errno;
+    it = (struct async_ev_fd_ *)malloc(sizeof *it);
+    if (!it)
+        return -ENOMEM;
+    ev_io_init(&it->io, async_ev_ready_, fd, events);
+    it->io.data = host;
+    it->next = *at;
+    *at = it;
+    ev_io_start(host->ev_, &it->io);
     return 0;
 }
 
@@ -139,7 +117,10 @@ static inline int async_ev_watch_(void *arg, int fd, int events)
 static inline void async_ev_start(struct async_ev *host, struct ev_loop *ev,
                                   struct async_loop *loop)
 {
+    const struct async_host ours = {async_ev_notify_, async_ev_watch_, host};
+
     ev_async_init(&host->wake_, async_ev_woken_);
+    ev_async_init(&host->alive_, async_ev_woken_);
     ev_timer_init(&host->deadline_, async_ev_due_, 0., 1e6);
     host->wake_.data = host->deadline_.data = host;
     ev_async_start(ev, &host->wake_);
@@ -148,30 +129,22 @@ static inline void async_ev_start(struct async_ev *host, struct ev_loop *ev,
     ev_unref(ev);
     host->ev_ = ev;
     host->thread_ = &errno;
-    host->held_ = host->reports_ = 0;
     host->fds_ = NULL;
     host->loop_ = loop;
-    host->host_.notify = async_ev_notify_;
-    host->host_.watch = async_ev_watch_;
-    host->host_.arg = host;
+    host->host_ = ours;
     async_attach(loop, &host->host_);
 }
 
 /* Not from a task. Others may go on waking the loop. */
 static inline void async_ev_stop(struct async_ev *host)
 {
-    struct async_ev_fd_ *it;
-
     async_attach(host->loop_, NULL);
-    while ((it = host->fds_) != NULL) {
-        host->fds_ = it->next;
-        ev_io_stop(host->ev_, &it->io);
-        free(it);
-    }
+    while (host->fds_)
+        (void)async_ev_watch_(host, host->fds_->io.fd, 0);
+    ev_ref(host->ev_);
     ev_ref(host->ev_);
     ev_async_stop(host->ev_, &host->wake_);
-    if (!host->held_)
-        ev_ref(host->ev_);
+    ev_async_stop(host->ev_, &host->alive_);
     ev_timer_stop(host->ev_, &host->deadline_);
 }
 

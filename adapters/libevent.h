@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * event_base_dispatch drives the tasks beside your own events. What wakes is a
- * socket pair, as libevent's own way needs its thread support and may not be
- * used in a signal handler. POSIX.
+ * pipe, as libevent's own way needs its thread support and may not be used in a
+ * signal handler. POSIX.
  *
  *     async_libevent_start(&host, base, &loop);
  *     event_base_dispatch(base); // ends when the tasks have, and your events
@@ -20,8 +20,6 @@
 #include <event2/event.h>
 #include <signal.h> /* sig_atomic_t */
 #include <stdlib.h> /* malloc */
-#include <string.h> /* memset */
-#include <sys/socket.h>
 
 struct async_libevent_fd_ {
     struct event *event;
@@ -33,22 +31,12 @@ struct async_libevent {
     struct async_host host_;
     struct async_loop *loop_;
     struct event_base *base_;
-    const int *thread_;          /* the loop's: where its errno is */
-    volatile sig_atomic_t held_; /* wake_ is pending: dispatch goes on */
-    int reports_;                /* async_poll comes next */
-    evutil_socket_t ends_[2];    /* to read from, to write to */
-    struct event *wake_;
-    struct event *deadline_;
-    struct async_libevent_fd_ *fds_;
+    const int *thread_;              /* the loop's: where its errno is */
+    volatile sig_atomic_t held_;     /* wake_ is pending: dispatch goes on */
+    int ends_[2];                    /* to read from, to write to */
+    struct event *wake_;             /* its timeout is the deadline */
+    struct async_libevent_fd_ *fds_; /* the first is wake_'s */
 };
-
-static inline void async_libevent_hold_(struct async_libevent *host)
-{
-    if (!host->held_) {
-        host->held_ = 1; /* first: a signal handler may come in between */
-        (void)event_add(host->wake_, NULL);
-    }
-}
 
 /* A dispatch that is about to end must see a spawn from outside. That is on
  * its own thread; others may not touch its events. */
@@ -57,86 +45,62 @@ static inline void async_libevent_notify_(void *arg)
     struct async_libevent *host = (struct async_libevent *)arg;
     int saved = errno;
 
-    if (&errno == host->thread_ && host->reports_)
-        return;
-    if (&errno == host->thread_ && async_alive(host->loop_))
-        async_libevent_hold_(host);
-    while (write(host->ends_[1], "", 1) < 0 && errno == EINTR)
-        ;
+    if (&errno == host->thread_ && async_alive(host->loop_) && !host->held_) {
+        host->held_ = 1; /* first: a signal handler may come in between */
+        (void)event_add(host->wake_, NULL);
+    }
+    (void)!write(host->ends_[1], "", 1);
     errno = saved;
 }
 
-static inline void async_libevent_turn_(struct async_libevent *host)
-{
-    struct timeval time = {0, 0};
-    uint64_t ticks;
-
-    async_libevent_hold_(host);
-    ticks = async_poll(host->loop_, async_clock_now());
-    time.tv_sec = (time_t)(ticks / ASYNC_TICK_HZ);
-    time.tv_usec =
-        (suseconds_t)((ticks % ASYNC_TICK_HZ * 1000000 + ASYNC_TICK_HZ - 1) /
-                      ASYNC_TICK_HZ);
-    (void)event_del(host->deadline_);
-    if (!async_alive(host->loop_)) {
-        host->held_ = 0;
-        (void)event_del(host->wake_);
-    } else if (ticks != ASYNC_FOREVER) {
-        (void)event_add(host->deadline_, &time);
-    }
-}
-
-static inline void async_libevent_woken_(evutil_socket_t fd, short what,
-                                         void *host)
-{
-    char drain[64];
-
-    if (what & EV_READ)
-        while (read(fd, drain, sizeof drain) == sizeof drain)
-            ;
-    async_libevent_turn_((struct async_libevent *)host);
-}
-
-static inline void async_libevent_ready_(evutil_socket_t fd, short what,
-                                         void *arg)
+/* EV_READ and EV_WRITE are 2 and 4, ours 1 and 2. */
+static inline void async_libevent_turn_(evutil_socket_t fd, short what,
+                                        void *arg)
 {
     struct async_libevent *host = (struct async_libevent *)arg;
+    struct timeval time = {0, 0};
+    char drain[64];
+    unsigned ms;
 
-    host->reports_ = 1;
-    async_ready(host->loop_, fd,
-                (what & EV_READ ? ASYNC_READABLE : 0) |
-                    (what & EV_WRITE ? ASYNC_WRITABLE : 0));
-    host->reports_ = 0;
-    async_libevent_turn_(host);
+    if (fd != host->ends_[0])
+        async_ready(host->loop_, fd, what / EV_READ);
+    else if (what & EV_READ)
+        (void)!read(fd, drain, sizeof drain);
+    host->held_ = 1; /* or soon, so a signal handler has no need to */
+    ms = (unsigned)async_poll_ms(host->loop_); /* for ever is 49 days */
+    time.tv_sec = (time_t)(ms / 1000);
+    time.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+    host->held_ = async_alive(host->loop_) > 0;
+    (void)(host->held_ ? event_add(host->wake_, &time)
+                       : event_del(host->wake_));
 }
 
 static inline int async_libevent_watch_(void *arg, int fd, int events)
 {
     struct async_libevent *host = (struct async_libevent *)arg;
     struct async_libevent_fd_ **at = &host->fds_, *it;
-    int wanted = (events & ASYNC_READABLE ? EV_READ : 0) |
-                 (events & ASYNC_WRITABLE ? EV_WRITE : 0);
+    int error;
 
     while (*at && event_get_fd((*at)->event) != fd)
         at = &(*at)->next;
     it = *at;
     if (it) {
         *at = it->next;
-        event_free(it->event);
+        (void)event_del(it->event);
         free(it);
     }
     if (!events)
         return 0;
-    it = (struct async_libevent_fd_ *)malloc(sizeof *it);
+    it = (struct async_libevent_fd_ *)malloc(sizeof *it +
+                                             event_get_struct_event_size());
     if (!it)
         return -ENOMEM;
-    it->event = event_new(host->base_, fd, (short)(wanted | EV_PERSIST),
-                          async_libevent_ready_, host);
-    if (!it->event || event_add(it->event, NULL) < 0) {
-        int error = it->event && errno ? -errno : -ENOMEM;
-
-        if (it->event)
-            event_free(it->event);
+    it->event = (struct event *)(void *)(it + 1);
+    (void)event_assign(it->event, host->base_, fd,
+                       (short)(events * EV_READ | EV_PERSIST),
+                       async_libevent_turn_, host);
+    if (event_add(it->event, NULL) < 0) {
+        error = errno ? -errno : -ENOMEM;
         free(it);
         return error;
     }
@@ -145,44 +109,34 @@ static inline int async_libevent_watch_(void *arg, int fd, int events)
     return 0;
 }
 
-static inline void async_libevent_free_(struct async_libevent *host)
-{
-    if (host->wake_)
-        event_free(host->wake_);
-    if (host->deadline_)
-        event_free(host->deadline_);
-    (void)evutil_closesocket(host->ends_[0]);
-    (void)evutil_closesocket(host->ends_[1]);
-}
-
 /* Hosts `loop` on `base` until async_libevent_stop. Returns 0, or a negated
  * errno: then nothing happened. */
 static inline int async_libevent_start(struct async_libevent *host,
                                        struct event_base *base,
                                        struct async_loop *loop)
 {
-    int i;
+    const struct async_host ours = {async_libevent_notify_,
+                                    async_libevent_watch_, host};
+    struct async_run_ run; /* its pipe will do */
+    int error = async_run_open_(&run);
 
-    memset(host, 0, sizeof *host);
-    if (evutil_socketpair(AF_UNIX, SOCK_STREAM, 0, host->ends_) < 0)
-        return -errno;
-    for (i = 0; i < 2; i++) {
-        (void)evutil_make_socket_nonblocking(host->ends_[i]);
-        (void)evutil_make_socket_closeonexec(host->ends_[i]);
-    }
-    host->wake_ = event_new(base, host->ends_[0], EV_READ | EV_PERSIST,
-                            async_libevent_woken_, host);
-    host->deadline_ = evtimer_new(base, async_libevent_woken_, host);
-    if (!host->wake_ || !host->deadline_) {
-        async_libevent_free_(host);
-        return -ENOMEM;
-    }
+    if (error)
+        return error;
+    host->ends_[0] = run.fds[0].fd;
+    host->ends_[1] = run.wake_fd;
     host->base_ = base;
+    host->fds_ = NULL;
+    error = async_libevent_watch_(host, host->ends_[0], ASYNC_READABLE);
+    if (error) {
+        (void)close(host->ends_[0]);
+        (void)close(host->ends_[1]);
+        return error;
+    }
+    host->wake_ = host->fds_->event;
+    host->held_ = 1;
     host->thread_ = &errno;
     host->loop_ = loop;
-    host->host_.notify = async_libevent_notify_;
-    host->host_.watch = async_libevent_watch_;
-    host->host_.arg = host;
+    host->host_ = ours;
     async_attach(loop, &host->host_);
     return 0;
 }
@@ -193,7 +147,8 @@ static inline void async_libevent_stop(struct async_libevent *host)
     async_attach(host->loop_, NULL);
     while (host->fds_)
         (void)async_libevent_watch_(host, event_get_fd(host->fds_->event), 0);
-    async_libevent_free_(host);
+    (void)close(host->ends_[0]);
+    (void)close(host->ends_[1]);
 }
 
 #endif /* ASYNC_ADAPTERS_LIBEVENT_H */

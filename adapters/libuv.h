@@ -21,7 +21,6 @@
 #include "../async_loop.h"
 
 #include <errno.h>  /* its address names a thread */
-#include <signal.h> /* sig_atomic_t */
 #include <stdlib.h> /* malloc */
 #include <uv.h>
 
@@ -35,21 +34,11 @@ struct async_uv_fd_ {
 struct async_uv {
     struct async_host host_;
     struct async_loop *loop_;
-    const int *thread_;          /* the loop's: where its errno is */
-    volatile sig_atomic_t held_; /* wake_ keeps uv_run going */
-    int reports_;                /* async_poll comes next */
-    uv_async_t wake_;
+    const int *thread_; /* the loop's: where its errno is */
+    uv_async_t wake_;   /* keeps uv_run going while tasks live */
     uv_timer_t deadline_;
     struct async_uv_fd_ *fds_;
 };
-
-static inline void async_uv_hold_(struct async_uv *host)
-{
-    if (!host->held_) {
-        host->held_ = 1; /* first: a signal handler may come in between */
-        uv_ref((uv_handle_t *)&host->wake_);
-    }
-}
 
 /* A uv_run that is about to end must see a spawn from outside. That is on its
  * own thread; others may not touch uv's counts. */
@@ -57,52 +46,42 @@ static inline void async_uv_notify_(void *arg)
 {
     struct async_uv *host = (struct async_uv *)arg;
 
-    if (&errno == host->thread_ && host->reports_)
-        return;
     if (&errno == host->thread_ && async_alive(host->loop_))
-        async_uv_hold_(host);
+        uv_ref((uv_handle_t *)&host->wake_);
     (void)uv_async_send(&host->wake_);
 }
 
+/* Not the turn itself: a timer of 0 is due again at once. */
 static inline void async_uv_due_(uv_timer_t *deadline)
 {
-    struct async_uv *host = (struct async_uv *)deadline->data;
-    uint64_t ticks;
-
-    async_uv_hold_(host);
-    uv_update_time(deadline->loop);
-    ticks = async_poll(host->loop_, (async_time)(uv_now(deadline->loop) *
-                                                 ASYNC_TICK_HZ / 1000));
-    if (!async_alive(host->loop_)) {
-        host->held_ = 0;
-        uv_unref((uv_handle_t *)&host->wake_);
-    }
-    (void)uv_timer_stop(deadline);
-    if (ticks == 0) /* not by the timer: uv would do nothing else */
-        (void)uv_async_send(&host->wake_);
-    else if (ticks != ASYNC_FOREVER)
-        (void)uv_timer_start(
-            deadline, async_uv_due_,
-            ticks / ASYNC_TICK_HZ * 1000 +
-                (ticks % ASYNC_TICK_HZ * 1000 + ASYNC_TICK_HZ - 1) /
-                    ASYNC_TICK_HZ,
-            0);
+    (void)uv_async_send(&((struct async_uv *)deadline->data)->wake_);
 }
 
-static inline void async_uv_woken_(uv_async_t *wake)
+static inline void async_uv_turn_(uv_async_t *wake)
 {
-    async_uv_due_(&((struct async_uv *)wake->data)->deadline_);
+    struct async_uv *host = (struct async_uv *)wake->data;
+    uint64_t ticks;
+
+    uv_ref((uv_handle_t *)wake); /* a signal handler has no need to */
+    uv_update_time(wake->loop);
+    ticks = async_poll(host->loop_,
+                       (async_time)(uv_now(wake->loop) * ASYNC_TICK_HZ / 1000));
+    if (!async_alive(host->loop_))
+        uv_unref((uv_handle_t *)wake);
+    (void)uv_timer_start(
+        &host->deadline_, async_uv_due_,
+        ticks / ASYNC_TICK_HZ * 1000 +
+            (ticks % ASYNC_TICK_HZ * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ,
+        0); /* for ever is a long time */
 }
 
 static inline void async_uv_ready_(uv_poll_t *poll, int status, int events)
 {
     struct async_uv *host = (struct async_uv *)poll->data;
 
-    host->reports_ = 1;
     async_ready(host->loop_, ((struct async_uv_fd_ *)(void *)poll)->fd,
                 status < 0 ? ASYNC_READABLE | ASYNC_WRITABLE : events);
-    host->reports_ = 0;
-    async_uv_due_(&host->deadline_);
+    async_uv_turn_(&host->wake_);
 }
 
 static inline void async_uv_closed_(uv_handle_t *poll)
@@ -119,25 +98,23 @@ static inline int async_uv_watch_(void *arg, int fd, int events)
     while (*at && (*at)->fd != fd)
         at = &(*at)->next;
     it = *at;
-    if (!it && events) {
-        it = (struct async_uv_fd_ *)malloc(sizeof *it);
-        error = it ? uv_poll_init(host->wake_.loop, &it->poll, fd) : UV_ENOMEM;
-        if (error) {
-            free(it);
-            return error;
-        }
-        it->poll.data = host;
-        it->fd = fd;
-        it->next = NULL;
-        *at = it;
-    }
-    if (events)
-        return uv_poll_start(&it->poll, events, async_uv_ready_);
     if (it) { /* now: soon its number may be another's */
         *at = it->next;
         uv_close((uv_handle_t *)&it->poll, async_uv_closed_);
     }
-    return 0;
+    if (!events)
+        return 0;
+    it = (struct async_uv_fd_ *)malloc(sizeof *it);
+    error = it ? uv_poll_init(host->wake_.loop, &it->poll, fd) : UV_ENOMEM;
+    if (error) {
+        free(it);
+        return error;
+    }
+    it->poll.data = host;
+    it->fd = fd;
+    it->next = *at;
+    *at = it;
+    return uv_poll_start(&it->poll, events, async_uv_ready_);
 }
 
 /* Hosts `loop` on `uv` until async_uv_stop. Returns 0, or uv's error: then
@@ -145,7 +122,8 @@ static inline int async_uv_watch_(void *arg, int fd, int events)
 static inline int async_uv_start(struct async_uv *host, uv_loop_t *uv,
                                  struct async_loop *loop)
 {
-    int error = uv_async_init(uv, &host->wake_, async_uv_woken_);
+    const struct async_host ours = {async_uv_notify_, async_uv_watch_, host};
+    int error = uv_async_init(uv, &host->wake_, async_uv_turn_);
 
     if (error)
         return error;
@@ -154,12 +132,9 @@ static inline int async_uv_start(struct async_uv *host, uv_loop_t *uv,
     uv_unref((uv_handle_t *)&host->deadline_);
     host->wake_.data = host->deadline_.data = host;
     host->thread_ = &errno;
-    host->held_ = host->reports_ = 0;
     host->fds_ = NULL;
     host->loop_ = loop;
-    host->host_.notify = async_uv_notify_;
-    host->host_.watch = async_uv_watch_;
-    host->host_.arg = host;
+    host->host_ = ours;
     async_attach(loop, &host->host_);
     return 0;
 }

@@ -32,22 +32,22 @@ struct async_onefd {
 /* Runs what is ready. Never blocks. Not from a task. */
 static inline void async_onefd_turn(struct async_onefd *host)
 {
-    struct itimerspec time = {{0, 0}, {0, 0}};
-    async_time ticks;
+    struct itimerspec time = {{0, 0}, {0, 0}}; /* stops it */
+    int ms;
 
     async_epoll_wait_(&host->epoll_, 0);
-    ticks = async_poll(host->epoll_.loop_, async_clock_now());
-    if (ticks == 0)
+    ms = async_poll_ms(host->epoll_.loop_);
+    if (ms == 0) {
         async_epoll_notify_(&host->epoll_);
-    if (ticks != ASYNC_FOREVER) { /* with 0 it is stopped */
-        time.it_value.tv_sec = (time_t)(ticks / ASYNC_TICK_HZ);
-        time.it_value.tv_nsec =
-            (long)(ticks % ASYNC_TICK_HZ * (1000000000u / ASYNC_TICK_HZ));
+    } else if (ms > 0) {
+        time.it_value.tv_sec = ms / 1000;
+        time.it_value.tv_nsec = ms % 1000 * 1000000L;
     }
     (void)timerfd_settime(host->deadline_, 0, &time, NULL);
 }
 
-/* Hosts `loop` until async_onefd_stop. Returns 0, or a negated errno. */
+/* Hosts `loop` until async_onefd_stop. Returns 0, or a negated errno: then
+ * nothing happened. */
 static inline int async_onefd_start(struct async_onefd *host,
                                     struct async_loop *loop)
 {
@@ -59,11 +59,11 @@ static inline int async_onefd_start(struct async_onefd *host,
         return -errno;
     error = async_epoll_start(&host->epoll_, loop);
     if (!error) {
-        error = async_epoll_ctl_(host->epoll_.fd_, EPOLL_CTL_ADD,
-                                 host->deadline_, EPOLLIN | (unsigned)EPOLLET);
+        host->fd = host->epoll_.fd_;
+        error = async_epoll_arm_(host->fd, host->deadline_,
+                                 EPOLLIN | (unsigned)EPOLLET);
         if (error)
             async_epoll_stop(&host->epoll_);
-        host->fd = host->epoll_.fd_;
     }
     if (error)
         (void)close(host->deadline_);

@@ -23,53 +23,42 @@
 
 #include "../async_loop.h"
 
-#include <limits.h> /* INT_MAX */
-
 /* Yours; async_pollset_start fills it. */
 struct async_pollset {
     nfds_t count; /* how many of its descriptors poll must be given */
     nfds_t room_;
     struct pollfd *fds_; /* first the pipe's end to read from */
     int wake_;           /* the one to write to */
-    int reports_;        /* async_poll comes next */
-    const int *thread_;  /* the loop's: where its errno is */
     struct async_loop *loop_;
     struct async_host host_;
 };
 
 static inline void async_pollset_notify_(void *arg)
 {
-    const struct async_pollset *host = (const struct async_pollset *)arg;
     int saved = errno; /* it may run in a signal handler */
 
-    if (&errno == host->thread_ && host->reports_)
-        return;
-    while (write(host->wake_, "", 1) < 0 && errno == EINTR)
-        ;
+    (void)!write(((const struct async_pollset *)arg)->wake_, "", 1);
     errno = saved;
 }
 
 static inline int async_pollset_watch_(void *arg, int fd, int events)
 {
     struct async_pollset *host = (struct async_pollset *)arg;
+    const struct pollfd place = {
+        fd,
+        (short)((events & ASYNC_READABLE ? POLLIN : 0) |
+                (events & ASYNC_WRITABLE ? POLLOUT : 0)),
+        0};
     nfds_t i = 1;
 
     while (i < host->count && host->fds_[i].fd != fd)
         i++;
-    if (!events) {
-        if (i < host->count)
-            host->fds_[i] = host->fds_[--host->count];
-        return 0;
-    }
-    if (i == host->room_)
+    if (i < host->count)
+        host->fds_[i] = host->fds_[--host->count];
+    if (events && host->count == host->room_)
         return ASYNC_EFULL;
-    if (i == host->count) {
-        host->count++;
-        host->fds_[i].fd = fd;
-        host->fds_[i].revents = 0;
-    }
-    host->fds_[i].events = (short)((events & ASYNC_READABLE ? POLLIN : 0) |
-                                   (events & ASYNC_WRITABLE ? POLLOUT : 0));
+    if (events)
+        host->fds_[host->count++] = place;
     return 0;
 }
 
@@ -77,16 +66,7 @@ static inline int async_pollset_watch_(void *arg, int fd, int events)
  * the last task has just ended. Not from a task. */
 static inline int async_pollset_before(struct async_pollset *host)
 {
-    size_t alive = async_alive(host->loop_);
-    uint64_t ticks = async_poll(host->loop_, async_clock_now());
-
-    if (alive && !async_alive(host->loop_))
-        return 0;
-    if (ticks == ASYNC_FOREVER)
-        return -1;
-    return ticks >= INT_MAX / 1000
-               ? INT_MAX / 1000 /* too soon is not wrong */
-               : (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);
+    return async_poll_ms(host->loop_);
 }
 
 /* Passes on what poll has found, if it has. */
@@ -95,20 +75,17 @@ static inline void async_pollset_after(struct async_pollset *host)
     char drain[64];
     nfds_t i;
 
-    host->reports_ = 1;
-    for (i = host->count; i-- > 0;) { /* backwards: entries go away */
-        int fd = host->fds_[i].fd, found = host->fds_[i].revents;
+    if (host->fds_[0].revents)
+        (void)!read(host->fds_[0].fd, drain, sizeof drain);
+    for (i = host->count; i-- > 0;) { /* backwards: the last takes its place */
+        int found = host->fds_[i].revents;
 
         host->fds_[i].revents = 0;
-        if (i == 0 && found)
-            while (read(fd, drain, sizeof drain) == sizeof drain)
-                ;
-        else if (found)
-            async_ready(host->loop_, fd,
+        if (found)
+            async_ready(host->loop_, host->fds_[i].fd,
                         (found & ~POLLOUT ? ASYNC_READABLE : 0) |
                             (found & ~POLLIN ? ASYNC_WRITABLE : 0));
     }
-    host->reports_ = 0;
 }
 
 /* Hosts `loop` until async_pollset_stop; `fds` has `room` places, one of them
@@ -117,27 +94,21 @@ static inline int async_pollset_start(struct async_pollset *host,
                                       struct pollfd *fds, nfds_t room,
                                       struct async_loop *loop)
 {
-    int ends[2], i;
+    const struct async_host ours = {async_pollset_notify_, async_pollset_watch_,
+                                    host};
+    struct async_run_ run; /* its pipe will do */
+    int error = async_run_open_(&run);
 
-    if (pipe(ends) < 0)
-        return -errno;
-    for (i = 0; i < 2; i++) {
-        (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
-        (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
-    }
-    fds[0].fd = ends[0];
-    fds[0].events = POLLIN;
+    if (error)
+        return error;
+    fds[0] = run.fds[0];
     fds[0].revents = 0;
-    host->wake_ = ends[1];
+    host->wake_ = run.wake_fd;
     host->fds_ = fds;
     host->room_ = room;
     host->count = 1;
-    host->reports_ = 0;
-    host->thread_ = &errno;
     host->loop_ = loop;
-    host->host_.notify = async_pollset_notify_;
-    host->host_.watch = async_pollset_watch_;
-    host->host_.arg = host;
+    host->host_ = ours;
     async_attach(loop, &host->host_);
     return 0;
 }
