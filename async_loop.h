@@ -461,22 +461,34 @@ static inline void async_run_wait_(struct async_loop *loop,
     }
 }
 
-static inline int async_run_open_(struct async_run_ *run)
+/* A pipe to be woken through: no end blocks, no other program gets it. Returns
+ * 0 or a negated errno. */
+static inline int async_pipe_(int ends[2])
 {
-    int fds[2], i;
+    int i;
 
-    if (pipe(fds) < 0)
+    if (pipe(ends) < 0)
         return -errno;
     for (i = 0; i < 2; i++) {
-        (void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
-        (void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
+        (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
     }
+    return 0;
+}
+
+static inline int async_run_open_(struct async_run_ *run)
+{
+    int ends[2] = {-1, -1};
+    int error = async_pipe_(ends);
+
+    if (error)
+        return error;
     run->host.notify = async_run_notify_;
     run->host.watch = async_run_watch_;
     run->host.arg = run;
-    run->wake_fd = fds[1];
+    run->wake_fd = ends[1];
     run->count = 1;
-    run->fds[0].fd = fds[0];
+    run->fds[0].fd = ends[0];
     run->fds[0].events = POLLIN;
     return 0;
 }

@@ -117,13 +117,10 @@ static inline int async_libevent_start(struct async_libevent *host,
 {
     const struct async_host ours = {async_libevent_notify_,
                                     async_libevent_watch_, host};
-    struct async_run_ run; /* its pipe will do */
-    int error = async_run_open_(&run);
+    int error = async_pipe_(host->ends_);
 
     if (error)
         return error;
-    host->ends_[0] = run.fds[0].fd;
-    host->ends_[1] = run.wake_fd;
     host->base_ = base;
     host->fds_ = NULL;
     error = async_libevent_watch_(host, host->ends_[0], ASYNC_READABLE);

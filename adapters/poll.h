@@ -96,14 +96,15 @@ static inline int async_pollset_start(struct async_pollset *host,
 {
     const struct async_host ours = {async_pollset_notify_, async_pollset_watch_,
                                     host};
-    struct async_run_ run; /* its pipe will do */
-    int error = async_run_open_(&run);
+    int ends[2] = {-1, -1};
+    int error = async_pipe_(ends);
 
     if (error)
         return error;
-    fds[0] = run.fds[0];
+    fds[0].fd = ends[0];
+    fds[0].events = POLLIN;
     fds[0].revents = 0;
-    host->wake_ = run.wake_fd;
+    host->wake_ = ends[1];
     host->fds_ = fds;
     host->room_ = room;
     host->count = 1;
