@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: MIT
  *
  * On adapters/epoll.h, which is meant for thousands of connections. There a
- * wait costs an epoll_ctl, so a client that has been answered lets the others
- * run, then tries to read, and waits only if nothing has come meanwhile: with
- * much to do that saves the wait, with little it costs a recv.
+ * wait costs an epoll_ctl. So every second time a client that has been answered
+ * lets the others run, tries to read, and waits only if nothing has come
+ * meanwhile: with much to do that saves the wait, with little it costs a recv.
+ * (Every time saves more, but is not fair: at 1000 connections 5 % of the CPU
+ * time a request, for twice the 99th percentile.)
  *
  *     ours echo PORT         serves 127.0.0.1:PORT until a signal ends it
  *
@@ -30,6 +32,7 @@
 struct client {
     struct async_frame async;
     int fd;
+    unsigned turns;
     struct async_task task; /* on the same page as what else is used often */
     struct client *next;    /* of those whose task has ended */
     ssize_t size, sent;
@@ -50,7 +53,10 @@ static async client(struct async_loop *loop, void *frame)
 
     async_begin(self);
     for (;;) {
-        await(async_yield_now(loop));
+        if (self->turns++ % 2)
+            await(async_yield_now(loop));
+        else
+            await(async_readable(loop, self->fd));
         while ((self->size =
                     recv(self->fd, self->buffer, sizeof self->buffer, 0)) < 0 &&
                errno == EAGAIN)
