@@ -108,7 +108,7 @@ static inline void async_attach(struct async_loop *loop,
 /* A cancel that is asked for is offered to a task's functions first: their wait
  * answers ASYNC_ASKED_, and if that comes all the way up, no finally section
  * has objected, and it lands in one more step. An expired timeout that meets
- * the answer on its way up lets its own land, by `land_`. */
+ * the answer on its way up lets its own land, by ASYNC_STEP_LAND_. */
 ASYNC_COLD_ async_status async_land_(struct async_loop *loop,
                                      struct async_task *task, int status)
 {
