@@ -81,10 +81,9 @@ def install(packages):
 def is_fresh(source, command, out):
     """Nothing it is made of is newer."""
     sources = [source, *(word for word in command.split() if os.path.isfile(os.path.join(ROOT, word)))]
-    if "async" in read(source):  # it may include our headers
-        sources += [file for file in os.listdir(ROOT) if file.endswith(".h")]
-    if "measure.h" in read(source):
-        sources.append("bench/measure.h")
+    for folder in (".", "adapters", "bench"):  # it may include any header
+        here = os.path.join(ROOT, folder)
+        sources += [f"{folder}/{file}" for file in os.listdir(here) if file.endswith(".h")] if os.path.isdir(here) else []
     return os.path.exists(out) and os.path.getmtime(out) > max(
         os.path.getmtime(os.path.join(ROOT, file)) for file in sources)
 

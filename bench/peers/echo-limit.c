@@ -27,34 +27,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "echo-limit: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int listen_on(const char *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    struct rlimit files;
-    int fd, one = 1;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-    address.sin_port = htons((uint16_t)atoi(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        fail("socket");
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        fail("bind");
-    if (listen(fd, 1024) < 0)
-        fail("listen");
-    return fd;
-}
+#define PEER "echo-limit"
+#include "../listen.h"
 
 static void watch(int epoll, int fd)
 {

@@ -18,16 +18,15 @@
 
 #include "adapters/epoll.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define PEER "echo-ours"
+#include "../listen.h"
 
 struct client {
     struct async_frame async;
@@ -109,28 +108,6 @@ static async server(struct async_loop *loop, void *frame)
     async_end();
 }
 
-static int listen_on(const char *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    struct rlimit files;
-    int fd, one = 1;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-    address.sin_port = htons((uint16_t)atoi(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        listen(fd, 1024) < 0)
-        return -1;
-    return fd;
-}
-
 int main(int argc, char **argv)
 {
     static struct async_loop loop;
@@ -143,10 +120,6 @@ int main(int argc, char **argv)
         return 2;
     }
     server_frame.fd = listen_on(argv[2]);
-    if (server_frame.fd < 0) {
-        fprintf(stderr, "echo-ours: listen: %s\n", strerror(errno));
-        return 1;
-    }
     error = async_epoll_start(&host, &loop);
     if (error) {
         fprintf(stderr, "echo-ours: epoll: %s\n", async_strerror(error));
