@@ -321,12 +321,14 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
         loop->now_ = now;
     {
         int woken = async_byte_clear_(&loop->woken_);
-
 #if ASYNC_HOSTED_
+        void (*take_posted)(struct async_loop *) =
+            ASYNC_LOAD_(&loop->take_posted_);
+
         if (!ASYNC_HAVE_EXCHANGE_) /* and threads: a set may have been missed */
             woken = 1;
-        if (woken && loop->take_posted_)
-            loop->take_posted_(loop);
+        if (woken && take_posted)
+            take_posted(loop);
 #endif
         async_look_(loop, woken);
     }
