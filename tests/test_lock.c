@@ -2329,14 +2329,15 @@ static async client(struct async_loop *on, void *frame)
 
 static void crowd_act(int stopping)
 {
-    int i = (int)random_below(CLIENTS);
+    int i = (int)random_below(CLIENTS), errand;
 
     if (async_task_outcome(&client_tasks[i]) != ASYNC_PENDING ||
         !client_tasks[i].fn) {
         if (stopping)
             return;
-        clients[i] =
-            (struct client){.id = i, .errand = (int)random_below(ERRANDS)};
+        errand = (int)random_below(ERRANDS + 2); /* more consume */
+        clients[i] = (struct client){
+            .id = i, .errand = errand < ERRANDS ? errand : CONSUME};
         (void)async_spawn(&loop, &client_tasks[i], client, &clients[i]);
     } else if (random_below(5) == 0 || stopping) {
         async_cancel(&loop, &client_tasks[i]);
