@@ -523,6 +523,35 @@ static void what_is_free_is_had_at_once_by_a_canceled_task_too(void **state)
     assert_empty();
 }
 
+/* ---- a task that does what a test says ---------------------------------- */
+
+static struct script {
+    struct async_frame async;
+    void (*at_once)(void);
+    void (*later)(void); /* 5 ms, if there is such a thing to do */
+} script;
+
+/* A task that does these. */
+static async act(struct async_loop *on, void *frame)
+{
+    struct script *self = frame;
+
+    async_begin(self);
+    self->at_once();
+    if (self->later) {
+        await(async_sleep_ms(on, 5));
+        self->later();
+    }
+    async_end();
+}
+
+static void as_a_task(void (*at_once)(void), void (*later)(void))
+{
+    script = (struct script){.at_once = at_once, .later = later};
+    spawn(&task, act, &script);
+    (void)settle();
+}
+
 /* ---- semaphore ---------------------------------------------------------- */
 
 static void as_many_get_in_as_there_are_permits(void **state)
@@ -699,6 +728,30 @@ several_releases_let_as_many_in_before_those_who_come_then(void **state)
     assert_int_equal(room.semaphore.permits, 3);
 }
 
+static void release_three_and_take_one(void)
+{
+    async_release(&loop, &room.semaphore);
+    async_release(&loop, &room.semaphore);
+    async_release(&loop, &room.semaphore);
+    assert_int_equal(async_acquire(&loop, &room.semaphore), ASYNC_DONE);
+    note("it", "in");
+}
+
+static void who_releases_enough_for_all_need_not_wait_itself(void **state)
+{
+    (void)state;
+    come_all("a", PERMIT, 1);
+    come(1, PERMIT);
+    as_a_task(release_three_and_take_one, NULL);
+
+    assert_trace("0 it in\n" /* b was in line when it released, a too */
+                 "0 a in\n"  /* they have theirs from then on */
+                 "0 b in\n");
+    assert_int_equal(room.semaphore.permits, 1); /* b's, who has left */
+    (void)run_to(100);
+    assert_int_equal(room.semaphore.permits, 2);
+}
+
 static void try_acquire_takes_a_free_permit_and_never_waits(void **state)
 {
     (void)state;
@@ -758,34 +811,6 @@ a_mutex_goes_from_one_to_the_next_in_the_order_they_came(void **state)
     assert_empty();
 }
 
-static struct script {
-    struct async_frame async;
-    void (*at_once)(void);
-    void (*later)(void); /* 5 ms, if there is such a thing to do */
-} script;
-
-/* A task that does these. */
-static async act(struct async_loop *on, void *frame)
-{
-    struct script *self = frame;
-
-    async_begin(self);
-    self->at_once();
-    if (self->later) {
-        await(async_sleep_ms(on, 5));
-        self->later();
-    }
-    async_end();
-}
-
-static void as_a_task(void (*at_once)(void), void (*later)(void))
-{
-    script = (struct script){.at_once = at_once, .later = later};
-    spawn(&task, act, &script);
-    (void)settle();
-}
-
-/* Like act, in a task or not, for assert_stops and assert_noted. */
 static void lock_it(void)
 {
     int status = async_lock(&loop, &room.mutex);
@@ -1385,17 +1410,21 @@ static void a_wait_for_a_condition_unlocks_its_mutex_meanwhile(void **state)
 static void a_wait_hands_the_mutex_to_the_first_who_waits_for_it(void **state)
 {
     (void)state;
-    come(0, CONDITION);
-    come_to_stay(1, MUTEX, 5);
-    come(2, MUTEX);
-    (void)run_to(1);
+    come_all("c", MUTEX, 5);
+    come_all("a", CONDITION, 0);
+    come_all("b", MUTEX, 5);
+    come_all("d", MUTEX, 0);
+    (void)run_to(6); /* a has had it, and waits */
+    assert_ptr_equal(room.mutex.owner, &tasks[1]);
     notify(1);
     (void)run_to(100);
 
-    assert_trace("0 b in\n"
-                 "5 b out\n"
-                 "5 c in\n"
-                 "5 a in\n"); /* was notified after c had come */
+    assert_trace("0 c in\n"
+                 "5 c out\n"
+                 "5 b in\n"
+                 "10 b out\n"
+                 "10 d in\n"
+                 "10 a in\n"); /* was notified after d had come */
     assert_empty();
 }
 
@@ -1780,6 +1809,19 @@ static void waiting_with_another_mutex_than_the_others_is_caught(void **state)
     assert_empty();
 }
 
+static void when_nobody_waits_a_condition_serves_another_mutex(void **state)
+{
+    (void)state;
+    come_all("a", CONDITION, 0);
+    notify(1);
+    (void)settle();
+    other = (struct async_mutex){0};
+    as_a_task(wait_with_the_other, NULL);
+    assert_trace("0 a in\n"
+                 "0 wait pending\n");
+    assert_null(other.owner);
+}
+
 static int ready;
 
 /* As the header's example has it. */
@@ -2129,7 +2171,7 @@ static void broken_and_canceled_is_closed(void **state)
     assert_int_equal(room.barrier.waiting, 0);
 }
 
-/* ---- a random crowd, against a model ------------------------------------- */
+/* ---- a random crowd, against a model ------------------------------------ */
 
 enum { CLIENTS = 10, PARTIES = 3, TURNS = 20000 };
 enum { READ, WRITE, PRODUCE, CONSUME, MEET, ERRANDS };
@@ -2439,6 +2481,7 @@ int main(void)
         lock_claim(one_who_comes_again_stands_at_the_end_of_the_line),
         lock_claim(who_releases_and_acquires_at_once_lets_the_others_go_first),
         lock_claim(several_releases_let_as_many_in_before_those_who_come_then),
+        lock_claim(who_releases_enough_for_all_need_not_wait_itself),
         lock_claim(try_acquire_takes_a_free_permit_and_never_waits),
         lock_claim(a_release_beyond_the_bound_is_caught),
         lock_claim(without_a_bound_permits_can_be_added),
@@ -2495,6 +2538,7 @@ int main(void)
         lock_claim(in_a_finally_section_a_cancel_takes_no_notification_away),
         lock_claim(waiting_without_the_mutex_is_caught),
         lock_claim(waiting_with_another_mutex_than_the_others_is_caught),
+        lock_claim(when_nobody_waits_a_condition_serves_another_mutex),
         lock_claim(who_finds_nothing_changed_waits_again),
         lock_claim(an_item_is_consumed_whoever_is_canceled_on_the_way),
         lock_claim(a_barrier_opens_when_all_have_come_and_one_is_the_last),
