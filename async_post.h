@@ -10,6 +10,10 @@
 #include "async_atomic.h" /* the stack of posts */
 #include "async_loop.h"   /* whose thread it is */
 
+#if !ASYNC_HAVE_RUN_
+#error "async_post.h needs threads: leave it out on this target"
+#endif
+
 /* A call that a loop will make. Yours; it stays until it has been made. */
 struct async_post {
     struct async_post *next_;
