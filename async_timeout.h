@@ -58,7 +58,7 @@ static inline async_time async_timeout_ticks_(uint32_t ms)
     return ms == ASYNC_NO_TIMEOUT ? ASYNC_FOREVER : async_ticks_(ms);
 }
 
-/* True if x has just begun to wait, so that its time begins. */
+/* True if x has begun to wait in this step, so that its time begins. */
 static inline int async_timeout_begins_(struct async_loop *loop,
                                         struct async_timer *timer,
                                         async_status x)
@@ -70,7 +70,7 @@ static inline int async_timeout_begins_(struct async_loop *loop,
     return 1;
 }
 
-/* What becomes of x, and of its timer, where its time does not begin. */
+/* What becomes of x, and of its timer. */
 static inline async_status async_timeout_go_(struct async_loop *loop,
                                              struct async_timer *timer,
                                              async_status x)
@@ -112,10 +112,9 @@ static inline async_status async_timeout(struct async_loop *loop,
                                          struct async_timer *timer, uint32_t ms,
                                          async_status x)
 {
-    if (!async_timeout_begins_(loop, timer, x))
-        return async_timeout_go_(loop, timer, x);
-    async_timeout_start_(loop, timer, async_timeout_ticks_(ms));
-    return x;
+    if (async_timeout_begins_(loop, timer, x))
+        async_timeout_start_(loop, timer, async_timeout_ticks_(ms));
+    return async_timeout_go_(loop, timer, x);
 }
 
 /* Awaitable, around another: the same until the loop's time is `deadline`. One
@@ -124,13 +123,12 @@ static inline async_status async_deadline(struct async_loop *loop,
                                           struct async_timer *timer,
                                           async_time deadline, async_status x)
 {
-    if (!async_timeout_begins_(loop, timer, x))
-        return async_timeout_go_(loop, timer, x);
-    async_timeout_start_(loop, timer,
-                         async_before_(loop->now_, deadline)
-                             ? (async_time)(deadline - loop->now_)
-                             : 0);
-    return x;
+    if (async_timeout_begins_(loop, timer, x))
+        async_timeout_start_(loop, timer,
+                             async_before_(loop->now_, deadline)
+                                 ? (async_time)(deadline - loop->now_)
+                                 : 0);
+    return async_timeout_go_(loop, timer, x);
 }
 
 /* Gives what runs under a timeout or a deadline `ms` milliseconds from now, be
