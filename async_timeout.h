@@ -2,6 +2,28 @@
  * SPDX-License-Identifier: MIT
  *
  * Included by async_gather.h, where the program that shows it is: include that.
+ *
+ * What wins on one tick
+ *
+ * Two things happen to a task before it runs again, outside a poll or in it.
+ * The first is at the left, the second above; +: and the next wait is canceled.
+ *
+ *               finish     error   timeout     cancel      wake      close
+ *     finish    both       error   finished    finished+   both      closed
+ *     error     error      first   error       error+      error     error
+ *     timeout   finished   error   inner       timed out+  granted   closed
+ *     cancel    finished+  error+  timed out+  canceled    granted+  closed+
+ *     wake      both       error   granted     granted+    both      granted
+ *     close     closed     closed  closed      closed+     closed    closed
+ *
+ * A wait that is over stays so. Its result, the first there is, beats a timeout,
+ * which goes with what it was for; and a timeout, the inner one first and the
+ * outer one at the next wait, beats a cancel, which stays asked for until a
+ * wait takes it. Of finish, error, wake and close two go to two tasks of a
+ * gather: its first error is returned, and cancels one that was granted
+ * something in its next wait; but wake and close of one line are one wait's.
+ * What another task does happens when that runs: after a task that has timed
+ * out on this tick, it comes too late.
  */
 #ifndef ASYNC_TIMEOUT_H
 #define ASYNC_TIMEOUT_H
