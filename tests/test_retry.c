@@ -860,6 +860,26 @@ static void a_late_poll_makes_up_for_what_fits_a_burst(void **state)
                  "50 h goes\n");
 }
 
+static void
+a_turn_that_a_late_poll_leaves_over_is_there_for_the_next_one(void **state)
+{
+    (void)state;
+    rate.count = 1;
+    rate.ms = 10;
+    rate.burst = 2;
+    spawn_takers(3);
+    leap_to(0);
+    leap_to(25); /* 10 and 20 were due, and one waited */
+    spawn_takers(2);
+    (void)run_to(100);
+
+    assert_trace("0 a goes\n"
+                 "0 b goes\n"
+                 "25 c goes\n"
+                 "25 a goes\n"
+                 "30 b goes\n");
+}
+
 static void a_canceled_waiter_leaves_its_turn_to_the_next(void **state)
 {
     (void)state;
@@ -1306,6 +1326,8 @@ int main(void)
         rate_claim(a_late_poll_moves_no_turn_but_its_own),
         rate_claim(a_very_late_poll_makes_up_for_a_burst_at_the_most),
         rate_claim(a_late_poll_makes_up_for_what_fits_a_burst),
+        rate_claim(
+            a_turn_that_a_late_poll_leaves_over_is_there_for_the_next_one),
         rate_claim(a_canceled_waiter_leaves_its_turn_to_the_next),
         rate_claim(a_canceled_waiter_in_the_middle_leaves_the_others_in_order),
         rate_claim(the_last_waiter_that_is_canceled_leaves_no_timer),

@@ -256,6 +256,26 @@ static void one_deadline_and_one_timer_serve_a_row_of_awaits(void **state)
                  "25 stage timed out\n");
 }
 
+static void one_timer_serves_one_task_after_the_other(void **state)
+{
+    static struct async_task first;
+    struct limited frame = {.ms = 10, .child = {.name = "a", .ms = 50}};
+    struct limited again = frame;
+
+    (void)state;
+    first = (struct async_task){0};
+    spawn(&first, limited, &frame);
+    (void)run_to(20);
+    again.timer = frame.timer;
+    spawn(&task, limited, &again);
+    (void)run_to(100);
+
+    assert_trace("10 a gives up\n"
+                 "10 timeout timed out\n"
+                 "30 a gives up\n"
+                 "30 timeout timed out\n");
+}
+
 /* A deadline in a deadline. What times out inside is caught, and another wait
  * follows. */
 struct nested {
@@ -1238,6 +1258,7 @@ int main(void)
         timeline_claim(a_cancel_before_the_deadline_is_a_cancel),
         timeline_claim(a_deadline_behind_the_wrap_of_the_time_is_ahead),
         timeline_claim(one_deadline_and_one_timer_serve_a_row_of_awaits),
+        timeline_claim(one_timer_serves_one_task_after_the_other),
         timeline_claim(an_inner_deadline_does_not_outlive_the_outer_one),
         timeline_claim(of_two_deadlines_at_one_time_the_inner_one_is_first),
         timeline_claim(of_two_deadlines_that_are_past_the_inner_one_is_first),
