@@ -16,11 +16,11 @@
  *     wake      both       error   granted     granted+    both      granted
  *     close     closed     closed  closed      closed+     closed    closed
  *
- * A wait that is over stays so. Its result, the first there is, beats a timeout,
- * which goes with what it was for; and a timeout, the inner one first and the
- * outer one at the next wait, beats a cancel, which stays asked for until a
- * wait takes it. Of finish, error, wake and close two go to two tasks of a
- * gather: its first error is returned, and cancels one that was granted
+ * A wait that is over stays so. Its result, the first there is, beats a
+ * timeout, which goes with what it was for; and a timeout, the inner one first
+ * and the outer one at the next wait, beats a cancel, which stays asked for
+ * until a wait takes it. Of finish, error, wake and close two go to two tasks
+ * of a gather: its first error is returned, and cancels one that was granted
  * something in its next wait; but wake and close of one line are one wait's.
  * What another task does happens when that runs: after a task that has timed
  * out on this tick, it comes too late.
