@@ -60,13 +60,12 @@ static inline void async_timeout_asks_no_more_(struct async_task *task)
         task->wait_.flags &= (uint8_t)~ASYNC_IS_LATE_;
 }
 
-/* Starts the timer, or starts it anew: ASYNC_FOREVER is not at all, 0 has
+/* Starts the timer, which does not run: ASYNC_FOREVER is not at all, 0 has
  * expired. */
 static inline void async_timeout_start_(struct async_loop *loop,
                                         struct async_timer *timer,
                                         async_time ticks)
 {
-    async_timer_stop(loop, timer);
     timer->wait_.flags = ASYNC_TIMEOUT_RUNNING_;
     if (ticks == 0)
         async_timeout_expire_(loop, timer);
@@ -165,6 +164,7 @@ static inline int async_timeout_reset(struct async_loop *loop,
         return ASYNC_EINVAL;
     if (timer->wait_.flags != ASYNC_TIMEOUT_RUNNING_)
         return ASYNC_ETIMEDOUT;
+    async_timer_stop(loop, timer);
     async_timeout_start_(loop, timer, async_timeout_ticks_(ms));
     return 0;
 }
