@@ -14,9 +14,9 @@
  * then, has nothing new to find: that run ends. (States are told apart by 64
  * bits of a hash. Where registers can't be looked at, no run ends early.)
  *
- * Environment: PREEMPTIONS (4), SCHEDULES: give up after so many (10000000).
+ * Environment: PREEMPTIONS (4), SCHEDULES: give up after so many (10000000),
+ * ONLY: claims with this in their names, STATES=0: no run ends early.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -38,9 +38,10 @@ enum {
     STEPS = 3000, /* more of them in one run are too many */
     PIPES = 4,
     FIRST_FD = 1000,
-    GONE = 24,      /* pieces of memory that are nobody's */
+    GONE = 24,         /* pieces of memory that are nobody's */
     LOOKS_AT_ONCE = 3, /* the same read again and again: it spins */
-    SAVED = 48      /* bytes of registers that turn() keeps in its frame */
+    LOOKS_ALONE = 50,  /* for ever, if nobody else can go on */
+    SAVED = 48         /* bytes of registers that turn() keeps in its frame */
 };
 
 #if defined(__x86_64__)
@@ -62,10 +63,10 @@ struct explorer_cond {
 enum condition {
     UNUSED,
     READY,
-    LOCKS,  /* waits for a mutex */
-    WAITS,  /* for a condition */
-    POLLS,  /* for a pipe */
-    JOINS,  /* for another thread's end */
+    LOCKS, /* waits for a mutex */
+    WAITS, /* for a condition */
+    POLLS, /* for a pipe */
+    JOINS, /* for another thread's end */
     OVER
 };
 
@@ -76,8 +77,8 @@ struct thread {
     uint64_t registers[8]; /* of the last turn, as far as they are known */
     char *low;             /* its stack is used from here on */
     int condition;
-    int spins;           /* not before another thread has done something */
-    const void *object;  /* what it waits for */
+    int spins;          /* not before another thread has done something */
+    const void *object; /* what it waits for */
     struct explorer_mutex *mutex; /* to lock again after a condition */
     struct pollfd *fds;
     size_t fd_count;
@@ -138,9 +139,10 @@ static struct {
     } path[STEPS * 2];
     int depth, prefix;
     int bound, left; /* preemptions */
+    int is_bounded;  /* there was more to try, with more of them */
     int outcome;
     int is_switch;
-    int failures;
+    int failures, has_no_states;
     uint64_t runs, seen;
 } search;
 enum { RUN_ENDED, RUN_SEEN, RUN_FAILED };
@@ -182,9 +184,9 @@ static uint64_t state_now(void)
     for (i = 0; i < THREADS; i++)
         if (now.threads[i].condition != UNUSED &&
             now.threads[i].condition != OVER)
-            sum = hash(sum, now.threads[i].low,
-                       (size_t)(beside[i].stack + STACK_BYTES -
-                                now.threads[i].low));
+            sum = hash(
+                sum, now.threads[i].low,
+                (size_t)(beside[i].stack + STACK_BYTES - now.threads[i].low));
     return sum ? sum : 1;
 }
 
@@ -218,7 +220,7 @@ static int is_known(void)
     uint64_t key;
     struct state *state;
 
-    if (!HAVE_STATES || instrumented)
+    if (!HAVE_STATES || instrumented || search.has_no_states)
         return 0;
     key = state_now();
     state = place_of(key);
@@ -386,7 +388,7 @@ static void use(const volatile void *word, size_t size, int writes, int atomic)
             if (cell->read[me] != clocks[me].of[me])
                 cell->read_atomic |= (uint8_t)(1 << me);
             if (!atomic)
-                cell->read_atomic &= (uint8_t)~(1 << me);
+                cell->read_atomic &= (uint8_t) ~(1 << me);
             cell->read[me] = clocks[me].of[me];
         }
     }
@@ -652,6 +654,7 @@ static void choose(void)
 
     for (;;) {
         int count = 0, self_can = can_go_on(was), can = 0, timed = 0, way;
+        int more = 0; /* for who has a preemption left */
         struct thread *thread;
 
         for (i = 0; i < THREADS; i++) {
@@ -663,7 +666,10 @@ static void choose(void)
         for (i = 0; i < THREADS; i++) {
             int other = (was + i) % THREADS;
 
-            if (can_go_on(other) && (!self_can || i == 0 || search.left)) {
+            if (!can_go_on(other))
+                continue;
+            more |= self_can && i;
+            if (!self_can || i == 0 || search.left) {
                 ways[count].thread = other;
                 ways[count].how = GOES_ON;
                 ways[count++].cost = self_can && i;
@@ -675,12 +681,15 @@ static void choose(void)
                 ways[count].how = TIMES_OUT;
                 ways[count++].cost = can;
             }
+            more |= (now.threads[i].is_timed && can) ||
+                    now.threads[i].condition == WAITS;
             if (now.threads[i].condition == WAITS && search.left) {
                 ways[count].thread = i;
                 ways[count].how = WAKES_FOR_NOTHING;
                 ways[count++].cost = 1;
             }
         }
+        search.is_bounded |= more && !search.left;
         if (count > 1 && search.depth >= search.prefix && is_known())
             end_run(RUN_SEEN);
         way = pick(count);
@@ -769,13 +778,15 @@ void explorer_step(const char *what, const char *on, const volatile void *word,
 {
     struct thread *thread = self();
     struct beside *me = &beside[now.current];
-    int looks = *what == 'l' && thread->last_word == word &&
-                        thread->last_line == line
-                    ? thread->looks + 1
-                    : 0;
+    int looks =
+        *what == 'l' && thread->last_word == word && thread->last_line == line
+            ? thread->looks + 1
+            : 0;
 
     look_whether_gone(word);
     thread->spins = looks >= LOOKS_AT_ONCE;
+    if (looks > LOOKS_ALONE)
+        fail("%s looks at %s for ever", me->name, on);
     if (me->file && is_of_an_operation(file)) {
         step(me->what, me->on, me->file, me->line);
         if (*me->what != *what)
@@ -785,7 +796,9 @@ void explorer_step(const char *what, const char *on, const volatile void *word,
     }
     thread->last_word = *what == 'l' ? (const void *)word : NULL;
     thread->last_line = line;
-    thread->looks = looks < LOOKS_AT_ONCE ? looks : LOOKS_AT_ONCE;
+    thread->looks = looks < LOOKS_AT_ONCE || !others_can(now.current)
+                        ? looks
+                        : LOOKS_AT_ONCE;
     look_whether_gone(word);
 }
 
@@ -820,8 +833,7 @@ int explorer_mutex_destroy(struct explorer_mutex *mutex)
     if (mutex->owner)
         fail("a lock is destroyed that is held");
     for (i = 0; i < THREADS; i++)
-        if (now.threads[i].condition == LOCKS &&
-            now.threads[i].object == mutex)
+        if (now.threads[i].condition == LOCKS && now.threads[i].object == mutex)
             fail("a lock is destroyed that is waited for");
     mutex->is_there = 0;
     return 0;
@@ -895,8 +907,7 @@ int explorer_cond_destroy(struct explorer_cond *cond)
 
     check_cond(cond);
     for (i = 0; i < THREADS; i++)
-        if (now.threads[i].condition == WAITS &&
-            now.threads[i].object == cond)
+        if (now.threads[i].condition == WAITS && now.threads[i].object == cond)
             fail("a condition is destroyed that is waited for");
     cond->is_there = 0;
     return 0;
@@ -1216,9 +1227,8 @@ static void run(void)
 /* The path of the next run. False: there is none. */
 static int next_path(void)
 {
-    while (search.depth &&
-           search.path[search.depth - 1].chosen + 1 ==
-               search.path[search.depth - 1].count)
+    while (search.depth && search.path[search.depth - 1].chosen + 1 ==
+                               search.path[search.depth - 1].count)
         search.depth--;
     if (!search.depth)
         return 0;
@@ -1269,9 +1279,9 @@ static void make_stacks(void)
     static char signal_stack[1 << 15];
     stack_t other = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
     struct sigaction action = {.sa_handler = crash};
-    char *stacks = mmap(NULL, (size_t)STACK_BYTES * THREADS,
-                        PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                        0);
+    char *stacks =
+        mmap(NULL, (size_t)STACK_BYTES * THREADS, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int i;
 
     if (stacks == MAP_FAILED)
@@ -1298,6 +1308,7 @@ void explore(const char *name, void (*body)(void), void *world, size_t size)
         return;
     if (!beside[0].stack)
         make_stacks();
+    search.has_no_states = !from_environment("STATES", 1);
     free(cells);
     cells = calloc(size + (size_t)STACK_BYTES * THREADS, sizeof *cells);
     if (!cells)
@@ -1313,6 +1324,7 @@ void explore(const char *name, void (*body)(void), void *world, size_t size)
         search_number++;
         state_count = 0;
         search.depth = 0;
+        search.is_bounded = 0;
         do {
             run();
             if (trace.count > longest)
@@ -1326,25 +1338,24 @@ void explore(const char *name, void (*body)(void), void *world, size_t size)
         } while (search.runs < limit &&
                  (!failed_at || search.runs < failed_at + 20000) &&
                  next_path());
-        if (failed_at || search.runs >= limit)
+        if (failed_at || search.runs >= limit || !search.is_bounded)
             break;
     }
     if (failed_at || search.runs >= limit) {
         printf("FAILED  %s\n", name);
-        if (!failed_at)
-            printf("    not finished after %llu schedules\n",
-                   (unsigned long long)search.runs);
-        else
+        if (failed_at)
             print_trace(&shortest);
-        printf("    the first to fail was schedule %llu\n",
-               (unsigned long long)failed_at);
+        printf(failed_at ? "    the first to fail was schedule %llu\n"
+                         : "    not finished after %llu schedules\n",
+               (unsigned long long)(failed_at ? failed_at : search.runs));
         search.failures++;
     } else {
-        printf("ok      %s: %llu schedules (%llu ended in a state known "
-               "before), up to %d steps, %d preemptions, %.1f s\n",
+        printf("ok      %s: %llu schedules, %llu of them cut short, with up "
+               "to %d steps and %s%d preemptions; %.1f s\n",
                name, (unsigned long long)search.runs,
-               (unsigned long long)search.seen, longest, most,
-               seconds() - begin);
+               (unsigned long long)search.seen, longest,
+               search.is_bounded ? "" : "any number of preemptions, here ",
+               search.is_bounded ? most : search.bound, seconds() - begin);
     }
     (void)fflush(stdout);
 }

@@ -54,9 +54,9 @@ void explorer_name(const char *name);
 
 /* A failure, unless it holds. */
 #define explorer_check(condition)                                              \
-    ((condition) ? (void)0                                                     \
-                 : explorer_fail(__FILE__, __LINE__,                           \
-                                 "does not hold: " #condition))
+    ((condition)                                                               \
+         ? (void)0                                                             \
+         : explorer_fail(__FILE__, __LINE__, "does not hold: " #condition))
 _Noreturn void explorer_fail(const char *file, int line, const char *claim);
 
 /* That memory is nobody's any more: filled with rubbish, and who uses it fails;
@@ -115,8 +115,7 @@ long explorer_saw(long value);
     (EXPLORER_FROM_("store", word), async_atomic_store_(word, value))
 #define async_atomic_swap_if_(word, from, to)                                  \
     (EXPLORER_FROM_("swap if", word), async_atomic_swap_if_(word, from, to))
-#define async_byte_(byte)                                                      \
-    (EXPLORER_FROM_("load", byte), async_byte_(byte))
+#define async_byte_(byte) (EXPLORER_FROM_("load", byte), async_byte_(byte))
 #define async_byte_wake_(byte)                                                 \
     (EXPLORER_FROM_("wake", byte), async_byte_wake_(byte))
 #define async_byte_told_(byte)                                                 \
