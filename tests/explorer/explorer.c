@@ -85,7 +85,10 @@ struct thread {
     int result;
     int is_timed, joined;
     int64_t deadline;
-    const void *last_word; /* that it has read */
+    const volatile void *next_object; /* of its next operation; NULL: several */
+    int next_writes;
+    int sleeps; /* until somebody changes what that operation is on */
+    const volatile void *last_word; /* that it has read */
     int last_line, looks;
     void *(*fn)(void *);
     void *arg, *returned;
@@ -642,6 +645,33 @@ static void nobody_can(void)
     end_run(used ? RUN_FAILED : RUN_ENDED);
 }
 
+/* Who had to leave the turn to another although it could have gone on sleeps
+ * until the order of its operation and of one of the others' matters: without
+ * that it might as well have done it first (sleep sets, Godefroid 1996; at no
+ * more preemptions, so the bound stays what it is). */
+static void wake_all(void)
+{
+    int i;
+
+    for (i = 0; i < THREADS; i++)
+        now.threads[i].sleeps = 0;
+}
+
+static void wake_dependent(void)
+{
+    const struct thread *me = self();
+    int i;
+
+    for (i = 0; i < THREADS; i++) {
+        struct thread *other = &now.threads[i];
+
+        if (!me->next_object || !other->next_object ||
+            (me->next_object == other->next_object &&
+             (me->next_writes || other->next_writes)))
+            other->sleeps = 0;
+    }
+}
+
 enum { GOES_ON, TIMES_OUT, WAKES_FOR_NOTHING };
 
 /* Chooses who has the next turn. Returns if it is who had the last one. */
@@ -666,7 +696,7 @@ static void choose(void)
         for (i = 0; i < THREADS; i++) {
             int other = (was + i) % THREADS;
 
-            if (!can_go_on(other))
+            if (!can_go_on(other) || now.threads[other].sleeps)
                 continue;
             more |= self_can && i;
             if (!self_can || i == 0 || search.left) {
@@ -690,6 +720,8 @@ static void choose(void)
             }
         }
         search.is_bounded |= more && !search.left;
+        if (!count) /* all there is to do was tried before */
+            end_run(RUN_SEEN);
         if (count > 1 && search.depth >= search.prefix && is_known())
             end_run(RUN_SEEN);
         way = pick(count);
@@ -699,6 +731,7 @@ static void choose(void)
         if (ways[way].how == GOES_ON) {
             search.is_switch |= ways[way].cost;
             now.current = ways[way].thread;
+            now.threads[was].sleeps = ways[way].cost;
             if (now.current != was)
                 _longjmp(beside[now.current].at, 1);
             return;
@@ -710,6 +743,7 @@ static void choose(void)
                                         : "(it wakes for nothing)",
              "", "", 0);
         now.current = was;
+        wake_all();
         thread->result = ways[way].how == TIMES_OUT ? ETIMEDOUT : 0;
         thread->is_timed = 0;
         thread->condition = thread->mutex ? LOCKS : READY;
@@ -744,11 +778,15 @@ __attribute__((noinline)) static void wipe(void)
     __asm__ volatile("" : : "r"(frames) : "memory");
 }
 
-static void step(const char *what, const char *on, const char *file, int line)
+static void step(const char *what, const char *on, const volatile void *object,
+                 int writes, const char *file, int line)
 {
     int i;
 
+    self()->next_object = object;
+    self()->next_writes = writes;
     turn();
+    wake_dependent();
     for (i = 0; i < THREADS; i++)
         if (i != now.current)
             now.threads[i].spins = 0;
@@ -788,13 +826,13 @@ void explorer_step(const char *what, const char *on, const volatile void *word,
     if (looks > LOOKS_ALONE)
         fail("%s looks at %s for ever", me->name, on);
     if (me->file && is_of_an_operation(file)) {
-        step(me->what, me->on, me->file, me->line);
+        step(me->what, me->on, word, *what != 'l', me->file, me->line);
         if (*me->what != *what)
             trace.entries[trace.count - 1].inner = what;
     } else {
-        step(what, on, file, line);
+        step(what, on, word, *what != 'l', file, line);
     }
-    thread->last_word = *what == 'l' ? (const void *)word : NULL;
+    thread->last_word = *what == 'l' ? word : NULL;
     thread->last_line = line;
     thread->looks = looks < LOOKS_AT_ONCE || !others_can(now.current)
                         ? looks
@@ -856,7 +894,7 @@ int explorer_mutex_lock(struct explorer_mutex *mutex, const char *file,
         fail("%s takes a lock that it holds", beside[now.current].name);
     self()->condition = LOCKS;
     self()->object = mutex;
-    step("lock", "", file, line);
+    step("lock", "", mutex, 1, file, line);
     self()->condition = READY;
     take(mutex);
     return 0;
@@ -866,7 +904,7 @@ int explorer_mutex_trylock(struct explorer_mutex *mutex, const char *file,
                            int line)
 {
     check_mutex(mutex);
-    step("try to lock", "", file, line);
+    step("try to lock", "", mutex, 1, file, line);
     explorer_saw(!mutex->owner);
     if (mutex->owner)
         return EBUSY;
@@ -877,7 +915,7 @@ int explorer_mutex_trylock(struct explorer_mutex *mutex, const char *file,
 int explorer_mutex_unlock(struct explorer_mutex *mutex, const char *file,
                           int line)
 {
-    step("unlock", "", file, line);
+    step("unlock", "", mutex, 1, file, line);
     check_mutex(mutex);
     if (mutex->owner != 1 + now.current)
         fail("%s gives a lock back that it does not hold",
@@ -919,7 +957,7 @@ int explorer_cond_wait(struct explorer_cond *cond, struct explorer_mutex *mutex,
     struct thread *thread = self();
 
     check_cond(cond);
-    step(until ? "wait for some time" : "wait", "", file, line);
+    step(until ? "wait for some time" : "wait", "", NULL, 1, file, line);
     if (mutex->owner != 1 + now.current)
         fail("%s waits without the lock", beside[now.current].name);
     release(mutex);
@@ -947,7 +985,7 @@ int explorer_cond_signal(struct explorer_cond *cond, int all, const char *file,
     int waiting[THREADS], count = 0, i;
 
     check_cond(cond);
-    step(all ? "broadcast" : "signal", "", file, line);
+    step(all ? "broadcast" : "signal", "", cond, 1, file, line);
     check_cond(cond);
     for (i = 0; i < THREADS; i++)
         if (now.threads[i].condition == WAITS && now.threads[i].object == cond)
@@ -982,6 +1020,7 @@ static void live(void)
     thread->returned = thread->fn(thread->arg);
     thread->condition = OVER;
     release(thread);
+    wake_all();
     choose();
 }
 
@@ -1014,7 +1053,7 @@ int explorer_create(int *thread, const void *attributes, void *(*fn)(void *),
     int i = 0;
 
     (void)attributes;
-    step("start a thread", name, file, line);
+    step("start a thread", name, NULL, 1, file, line);
     if (now.failing_thread && --now.failing_thread == 0)
         return EAGAIN;
     while (now.threads[i].condition != UNUSED)
@@ -1047,7 +1086,7 @@ int explorer_join(int thread, void **result, const char *file, int line)
     other->joined = 1;
     self()->condition = JOINS;
     self()->object = other;
-    step("join", beside[thread].name, file, line);
+    step("join", beside[thread].name, other, 1, file, line);
     self()->condition = READY;
     if (result)
         *result = other->returned;
@@ -1069,7 +1108,7 @@ int explorer_self(void)
 void explorer_yield(const char *file, int line)
 {
     self()->spins = 1;
-    step("yield", "", file, line);
+    step("yield", "", NULL, 1, file, line);
 }
 
 int explorer_pipe(int ends[2])
@@ -1087,7 +1126,7 @@ int explorer_pipe(int ends[2])
 
 int explorer_close(int fd, const char *file, int line)
 {
-    step("close", "", file, line);
+    step("close", "", pipe_of(fd), 1, file, line);
     (void)pipe_of(fd);
     now.is_open[fd - FIRST_FD] = 0;
     return 0;
@@ -1099,7 +1138,7 @@ ssize_t explorer_read(int fd, void *bytes, size_t count, const char *file,
     int *held;
     size_t got;
 
-    step("read", "", file, line);
+    step("read", "", pipe_of(fd), 1, file, line);
     held = pipe_of(fd);
     explorer_saw(*held);
     if (*held == 0)
@@ -1114,7 +1153,7 @@ ssize_t explorer_write(int fd, const void *bytes, size_t count,
                        const char *file, int line)
 {
     (void)bytes;
-    step("write", "", file, line);
+    step("write", "", pipe_of(fd), 1, file, line);
     *pipe_of(fd) += (int)count;
     return (ssize_t)count;
 }
@@ -1136,7 +1175,7 @@ int explorer_poll(struct pollfd *fds, size_t count, int ms, const char *file,
         if (ms > 0)
             thread->deadline = now.clock_ns + ms * INT64_C(1000000);
     }
-    step("poll", "", file, line);
+    step("poll", "", count == 1 ? pipe_of(fds->fd) : NULL, 0, file, line);
     thread->condition = READY;
     thread->is_timed = 0;
     thread->deadline = 0;
@@ -1168,6 +1207,8 @@ void explorer_gone(void *memory, size_t size)
 {
     int i = 0;
 
+    wake_all();
+    use(memory, size, 1, 0);
     memset(memory, 0xA5, size);
     while (now.gone[i].size)
         if (++i == GONE)
@@ -1185,6 +1226,8 @@ void explorer_back(void *memory, size_t size)
             now.gone[i].begin = NULL;
             now.gone[i].size = 0;
         }
+    wake_all();
+    use(memory, size, 1, 0);
     memset(memory, 0, size);
 }
 

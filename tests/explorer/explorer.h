@@ -115,6 +115,8 @@ long explorer_saw(long value);
     (EXPLORER_FROM_("store", word), async_atomic_store_(word, value))
 #define async_atomic_swap_if_(word, from, to)                                  \
     (EXPLORER_FROM_("swap if", word), async_atomic_swap_if_(word, from, to))
+#define async_atomic_add_(word, value)                                         \
+    (EXPLORER_FROM_("add", word), async_atomic_add_(word, value))
 #define async_byte_(byte) (EXPLORER_FROM_("load", byte), async_byte_(byte))
 #define async_byte_wake_(byte)                                                 \
     (EXPLORER_FROM_("wake", byte), async_byte_wake_(byte))
@@ -214,5 +216,6 @@ int explorer_clock(struct timespec *time);
 #define ASYNC_RADIX_BITS 1
 #define ASYNC_RUN_FDS 1
 #define ASYNC_MAX_WORKERS 3
+#define ASYNC_RING 2
 
 #endif /* EXPLORER_H */
