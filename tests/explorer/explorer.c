@@ -67,11 +67,13 @@ enum condition {
     WAITS, /* for a condition */
     POLLS, /* for a pipe */
     JOINS, /* for another thread's end */
+    PICKS, /* a number below `picks`, for `result` */
     OVER
 };
 
 static const char *const waits_for[] = {
-    "", "", "a lock", "a condition", "a descriptor", "a thread's end", ""};
+    "",         "", "a lock", "a condition", "a descriptor", "a thread's end",
+    "a choice", ""};
 
 struct thread {
     uint64_t registers[8]; /* of the last turn, as far as they are known */
@@ -82,7 +84,7 @@ struct thread {
     struct explorer_mutex *mutex; /* to lock again after a condition */
     struct pollfd *fds;
     size_t fd_count;
-    int result;
+    int result, picks;
     int is_timed, joined;
     int64_t deadline;
     const volatile void *next_object; /* of its next operation; NULL: several */
@@ -145,6 +147,7 @@ static struct {
     int is_bounded;  /* there was more to try, with more of them */
     int outcome;
     int is_switch;
+    int from_start;
     int failures, has_no_states;
     uint64_t runs, seen;
 } search;
@@ -156,12 +159,18 @@ static int instrumented; /* plain reads and writes come here too */
 
 struct state {
     uint64_t key;
-    uint32_t search; /* it is of */
-    int32_t left;
+    uint32_t search;          /* it is of */
+    int8_t left[THREADS + 1]; /* when it was seen, by who had the last turn;
+                                 the last: one that could not go on */
 };
 static struct state *states;
 static size_t state_places, state_count;
 static uint32_t search_number;
+
+static int has_states(void)
+{
+    return HAVE_STATES && !instrumented && !search.has_no_states;
+}
 
 static uint64_t hash(uint64_t sum, const void *memory, size_t size)
 {
@@ -181,9 +190,11 @@ static uint64_t hash(uint64_t sum, const void *memory, size_t size)
 static uint64_t state_now(void)
 {
     uint64_t sum = hash(1, search.world, search.size);
-    int i;
+    int current = now.current, i;
 
+    now.current = 0;
     sum = hash(sum, &now, sizeof now);
+    now.current = current;
     for (i = 0; i < THREADS; i++)
         if (now.threads[i].condition != UNUSED &&
             now.threads[i].condition != OVER)
@@ -217,28 +228,84 @@ static void make_places(size_t places)
     free(former);
 }
 
-/* True if nothing new can come of going on from here. */
-static int is_known(void)
+/* True if nothing new can come of going on from here. To go on with another
+ * thread than the one that had the last turn takes a preemption, if that can go
+ * on: so whose turn it was is worth one at the most. */
+static int is_known(int can_go_on)
 {
-    uint64_t key;
     struct state *state;
+    int current = can_go_on ? now.current : THREADS, known = 0, i;
+    uint64_t key;
 
-    if (!HAVE_STATES || instrumented || search.has_no_states)
+    if (!has_states())
         return 0;
     key = state_now();
     state = place_of(key);
-    if (state->search == search_number) {
-        if (state->left >= search.left)
-            return 1;
-        state->left = search.left;
-        return 0;
+    if (state->search != search_number) {
+        state->key = key;
+        state->search = search_number;
+        memset(state->left, -1, sizeof state->left);
+        if (++state_count * 2 > state_places) {
+            make_places(state_places * 2);
+            state = place_of(key);
+        }
     }
-    state->key = key;
-    state->search = search_number;
-    state->left = search.left;
-    if (++state_count * 2 > state_places)
-        make_places(state_places * 2);
-    return 0;
+    for (i = 0; i <= THREADS; i++)
+        known |= state->left[i] - (i != current && i < THREADS) >= search.left;
+    if (!known)
+        state->left[current] = (int8_t)search.left;
+    return known;
+}
+
+/* ---- states to go back to ------------------------------------------------ */
+
+/* One is kept for each choice of the path: the run goes on from there, in place
+ * of one from the beginning. Where plain reads and writes are listened to, what
+ * is known of them would have to be kept too: there each run begins anew. */
+enum { MARGIN = 256 }; /* bytes of a frame below turn()'s */
+static const size_t kept_most = (size_t)1 << 30;
+static char *kept;
+static struct {
+    size_t at[STEPS * 2 + 1];
+} keeping;
+
+static void copy(char **to, void *memory, size_t size, int back)
+{
+    if (back)
+        memcpy(memory, *to, size);
+    else
+        memcpy(*to, memory, size);
+    *to += (size + 15) & ~(size_t)15;
+}
+
+/* All that a run's future depends on, into what is kept for this depth, or
+ * back. */
+static void keep(int depth, int back)
+{
+    char *to = kept + keeping.at[depth];
+    int i;
+
+    if (kept_most - keeping.at[depth] < search.size + sizeof now +
+                                            sizeof beside +
+                                            THREADS * (size_t)STACK_BYTES)
+        abort();
+    copy(&to, &now, sizeof now, back);
+    copy(&to, beside, sizeof beside, back);
+    copy(&to, search.world, search.size, back);
+    copy(&to, &search.left, sizeof search.left, back);
+    copy(&to, &search.is_switch, sizeof search.is_switch, back);
+    copy(&to, &trace.count, sizeof trace.count, back);
+    copy(&to, &trace.preemptions, sizeof trace.preemptions, back);
+    for (i = 0; i < THREADS; i++)
+        if (now.threads[i].condition != UNUSED &&
+            now.threads[i].condition != OVER) {
+            char *low = now.threads[i].low - MARGIN;
+
+            if (low < beside[i].stack)
+                low = beside[i].stack;
+            copy(&to, low, (size_t)(beside[i].stack + STACK_BYTES - low), back);
+        }
+    keeping.at[depth + 1] = (size_t)(to - kept);
 }
 
 /* ---- the end of a run --------------------------------------------------- */
@@ -246,7 +313,7 @@ static int is_known(void)
 static void end_run(int outcome)
 {
     search.outcome = outcome;
-    _longjmp(search.home, 1);
+    _longjmp(search.home, 2);
 }
 
 __attribute__((format(printf, 1, 2))) static void fail(const char *format, ...)
@@ -544,6 +611,8 @@ static int pick(int count)
     if (search.depth == sizeof search.path / sizeof *search.path)
         fail("it takes too many choices");
     if (search.depth >= search.prefix) {
+        if (has_states())
+            keep(search.depth, 0);
         search.path[search.depth].chosen = 0;
         search.path[search.depth].count = (uint8_t)count;
     } else if (search.path[search.depth].count != count) {
@@ -586,6 +655,8 @@ static int can_go_on(int i)
         return !((const struct explorer_mutex *)thread->object)->owner;
     case POLLS:
         return is_readable(thread);
+    case PICKS:
+        return 1;
     case JOINS:
         return ((const struct thread *)thread->object)->condition == OVER;
     default:
@@ -624,7 +695,7 @@ static struct entry *note(const char *what, const char *on, const char *file,
     return entry;
 }
 
-static void nobody_can(void)
+static int nobody_can(void)
 {
     size_t used = 0;
     char *text = trace.reason;
@@ -642,7 +713,7 @@ static void nobody_can(void)
         if (used >= sizeof trace.reason)
             break;
     }
-    end_run(used ? RUN_FAILED : RUN_ENDED);
+    return used ? RUN_FAILED : RUN_ENDED;
 }
 
 /* Who had to leave the turn to another although it could have gone on sleeps
@@ -674,14 +745,19 @@ static void wake_dependent(void)
 
 enum { GOES_ON, TIMES_OUT, WAKES_FOR_NOTHING };
 
-/* Chooses who has the next turn. Returns if it is who had the last one. */
-static void choose(void)
+/* Chooses who has the next turn, and gives it to him; or returns why the run is
+ * over. Not on a thread's own stack. */
+static int schedule(void)
 {
     struct {
         int thread, how, cost;
     } ways[3 * THREADS];
     int was = now.current, i;
 
+    if (self()->condition == PICKS) {
+        self()->result = pick(self()->picks);
+        _longjmp(beside[was].at, 1);
+    }
     for (;;) {
         int count = 0, self_can = can_go_on(was), can = 0, timed = 0, way;
         int more = 0; /* for who has a preemption left */
@@ -692,7 +768,7 @@ static void choose(void)
             timed |= now.threads[i].is_timed;
         }
         if (!can && !timed)
-            nobody_can();
+            return nobody_can();
         for (i = 0; i < THREADS; i++) {
             int other = (was + i) % THREADS;
 
@@ -720,10 +796,9 @@ static void choose(void)
             }
         }
         search.is_bounded |= more && !search.left;
-        if (!count) /* all there is to do was tried before */
-            end_run(RUN_SEEN);
-        if (count > 1 && search.depth >= search.prefix && is_known())
-            end_run(RUN_SEEN);
+        if (!count || /* all there is to do was tried before */
+            (count > 1 && search.depth >= search.prefix && is_known(self_can)))
+            return RUN_SEEN;
         way = pick(count);
         search.left -= ways[way].cost;
         trace.preemptions += ways[way].cost;
@@ -732,9 +807,7 @@ static void choose(void)
             search.is_switch |= ways[way].cost;
             now.current = ways[way].thread;
             now.threads[was].sleeps = ways[way].cost;
-            if (now.current != was)
-                _longjmp(beside[now.current].at, 1);
-            return;
+            _longjmp(beside[now.current].at, 1);
         }
         if (ways[way].how == TIMES_OUT && now.clock_ns < thread->deadline)
             now.clock_ns = thread->deadline;
@@ -764,7 +837,7 @@ __attribute__((noinline)) static void turn(void)
     if (_setjmp(beside[now.current].at) == 0) {
         memcpy(thread->registers, beside[now.current].at,
                sizeof thread->registers);
-        choose();
+        _longjmp(search.home, 1);
     }
 }
 
@@ -992,7 +1065,11 @@ int explorer_cond_signal(struct explorer_cond *cond, int all, const char *file,
             waiting[count++] = i;
     explorer_saw(count);
     if (!all && count) {
-        waiting[0] = waiting[pick(count)];
+        self()->condition = PICKS;
+        self()->picks = count;
+        turn();
+        self()->condition = READY;
+        waiting[0] = waiting[self()->result];
         count = 1;
     }
     while (count) {
@@ -1021,7 +1098,7 @@ static void live(void)
     thread->condition = OVER;
     release(thread);
     wake_all();
-    choose();
+    _longjmp(search.home, 1);
 }
 
 static void start(int i, void *(*fn)(void *), void *arg, const char *name)
@@ -1243,26 +1320,31 @@ static void *run_body(void *arg)
     return NULL;
 }
 
-/* A run, from its path as far as that goes. */
+/* A run, with the choices of the path as far as that goes. */
 static void run(void)
 {
     int i;
 
-    memset(search.world, 0, search.size);
-    memset(&now, 0, sizeof now);
-    memset(clocks, 0, sizeof clocks);
-    for (i = 0; i < THREADS; i++)
-        clocks[i].of[i] = 1;
-    sync_count = 0;
-    run_number++;
-    trace.count = trace.preemptions = 0;
-    search.is_switch = 0;
     search.prefix = search.depth;
-    search.depth = 0;
-    search.left = search.bound;
-    start(0, run_body, NULL, "main");
-    if (_setjmp(search.home) == 0)
-        _longjmp(beside[0].at, 1);
+    if (search.prefix && has_states() && !search.from_start) {
+        search.depth = search.prefix - 1;
+        keep(search.depth, 1);
+    } else {
+        memset(search.world, 0, search.size);
+        memset(&now, 0, sizeof now);
+        memset(clocks, 0, sizeof clocks);
+        for (i = 0; i < THREADS; i++)
+            clocks[i].of[i] = 1;
+        sync_count = 0;
+        run_number++;
+        trace.count = trace.preemptions = 0;
+        search.is_switch = 0;
+        search.depth = 0;
+        search.left = search.bound;
+        start(0, run_body, NULL, "main");
+    }
+    if (_setjmp(search.home) < 2) /* here each turn ends */
+        search.outcome = schedule();
     search.runs++;
     search.seen += search.outcome == RUN_SEEN;
 }
@@ -1277,6 +1359,22 @@ static int next_path(void)
         return 0;
     search.path[search.depth - 1].chosen++;
     return 1;
+}
+
+/* A failure is one if it comes again, by its choices alone. */
+static void repeat(void)
+{
+    int count = trace.count;
+
+    search.from_start = 1;
+    run();
+    search.runs--;
+    search.from_start = 0;
+    if (search.outcome != RUN_FAILED || trace.count != count) {
+        printf("explorer: a failure did not come again: what does the program "
+               "depend on, beside its world?\n");
+        exit(2);
+    }
 }
 
 static void print_trace(const struct trace *failed)
@@ -1327,7 +1425,9 @@ static void make_stacks(void)
              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int i;
 
-    if (stacks == MAP_FAILED)
+    kept = mmap(NULL, kept_most, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (stacks == MAP_FAILED || kept == MAP_FAILED)
         abort();
     for (i = 0; i < THREADS; i++)
         beside[i].stack = stacks + (size_t)STACK_BYTES * (size_t)i;
@@ -1375,8 +1475,10 @@ void explore(const char *name, void (*body)(void), void *world, size_t size)
             if (search.outcome == RUN_FAILED) {
                 if (!failed_at)
                     failed_at = search.runs;
-                if (trace.count < shortest.count)
+                if (trace.count < shortest.count) {
+                    repeat();
                     shortest = trace;
+                }
             }
         } while (search.runs < limit &&
                  (!failed_at || search.runs < failed_at + 20000) &&
