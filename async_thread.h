@@ -61,204 +61,19 @@
  * 3. An executor serves one loop. Stop it before the loop's memory goes: until
  *    then a worker may be about to wake the loop. Its own memory stays until
  *    the awaits of its jobs are over, and the poll in which they ended.
+ * 4. After a fork the threads are the parent's. In the child an executor
+ *    refuses all work, and what was on its way to it or back is lost: don't
+ *    await that there, but go on with a loop and an executor of the child's.
  *
  * Who may touch what: the loop's thread calls everything here but
  * async_job_canceled, which is the job function's.
  *
- * Configuration
- *
- *     ASYNC_MAX_WORKERS  threads an executor can have at the most, 64
- *     ASYNC_RING         jobs that are queued without a lock, a power of two,
- *                        1024; more are queued, more slowly
- *     ASYNC_ATOMICS      see async_atomic.h
+ * Configuration: see async_worker.h and async_atomic.h
  */
 #ifndef ASYNC_THREAD_H
 #define ASYNC_THREAD_H
 
-#include "async_os.h"   /* threads, locks */
-#include "async_post.h" /* from the workers to the loop; the tasks that wait */
-
-/* ---- types -------------------------------------------------------------- */
-
-#ifndef ASYNC_MAX_WORKERS
-#define ASYNC_MAX_WORKERS 64
-#endif
-#ifndef ASYNC_RING
-#define ASYNC_RING 1024
-#endif
-
-#if ASYNC_RING < 1 || (ASYNC_RING & (ASYNC_RING - 1)) != 0
-#error "ASYNC_RING is a power of two"
-#endif
-
-struct async_executor;
-struct async_job;
-
-/* What runs on a thread. Returns 0 or more when it is done, or an error. */
-typedef int async_job_fn(struct async_job *job, void *arg);
-
-/* A call on its way through an executor. Yours, in the frame of whoever
- * awaits it; all-zero to start with, and again after the await. */
-struct async_job {
-    const char *name; /* yours: who it is, should it get stuck; or NULL */
-
-    /* the loop's thread, then the worker's that has taken it out of the queue,
-     * then the loop's again */
-    struct async_job *next_;
-    async_job_fn *fn_;
-    void *arg_;
-    int status_;
-
-    /* the loop's thread only */
-    int is_; /* ASYNC_JOB_IS_... */
-    struct async_executor *executor_;
-    struct async_wait_ *line_; /* the task that waits */
-    async_time since_;         /* when it was queued */
-    volatile size_t *slot_;    /* where; NULL: behind the ring */
-
-    /* under the lock, behind the ring */
-    struct async_job *before_;
-    int is_behind_;
-
-    /* all, atomic */
-    volatile size_t canceled_;
-};
-
-enum {
-    ASYNC_JOB_IS_NEW_,
-    ASYNC_JOB_IS_OUTSIDE_,   /* waits for a place in the queue */
-    ASYNC_JOB_IS_SUBMITTED_, /* queued, running, or on its way back */
-    ASYNC_JOB_IS_CANCELED_   /* the same, and its task was canceled */
-};
-
-/* So far apart are words that different threads write often. */
-enum { ASYNC_APART_ = 64 };
-
-/* A thread of an executor. */
-struct async_worker_ {
-    struct async_executor *executor;
-    async_os_thread_ thread;
-
-    /* under the lock */
-    int is;                       /* ASYNC_WORKER_IS_... */
-    int called;                   /* it should wake up */
-    struct async_worker_ *longer; /* idle, and for a longer time */
-    async_os_signal_ call;
-
-    /* the thread writes, the loop's thread reads; atomic */
-    volatile size_t begun;
-    volatile size_t done;
-    volatile size_t current; /* its job, while it works on one */
-    char apart[ASYNC_APART_];
-};
-
-enum {
-    ASYNC_WORKER_IS_NEW_,  /* there is no thread, and no condition */
-    ASYNC_WORKER_IS_FREE_, /* there is no thread */
-    ASYNC_WORKER_IS_HERE_,
-    ASYNC_WORKER_IS_GONE_ /* to be joined */
-};
-
-/* Threads with a limit, and a queue with a limit in front of them. Yours;
- * all-zero before the first start.
- *
- * A queued job is a pointer in a slot of the ring. Only the loop's thread fills
- * slots, in turn; who swaps a slot's pointer for 0 has the job: a worker to run
- * it, or the loop to withdraw it. `head_` and `tail_` count slots and don't
- * wrap; all before the head are empty, but it may be set back by a worker that
- * was slow, and then empty slots are passed twice. What finds no free slot goes
- * behind the ring, in a list under the lock.
- *
- * A finished job goes onto the stack `finished_`; who pushes the first one
- * there posts the executor to its loop, which takes all. So a busy worker makes
- * two atomic swaps a job, takes no lock and touches nothing of the loop's.
- *
- * Workers that find nothing are idle, which takes the lock. Nobody is woken for
- * each job: at the end of a round the loop wakes one, and who was woken and
- * leaves others in the queue wakes the next, so that no job waits while a
- * worker sleeps. Nothing is missed, because both sides change `crew_`: the loop
- * after it has filled slots, a worker before it looks for the last time. */
-struct async_executor {
-    /* yours, before the start */
-    const char *name;   /* of its threads, where they have names; or NULL */
-    size_t stack_bytes; /* of each; 0: as the system does */
-    uint32_t idle_ms;   /* after so long a thread with nothing to do ends; 0:
-                         * 10 s; UINT32_MAX: never */
-    unsigned spin;      /* how often who finds nothing looks again before it
-                         * sleeps: a worker, and the loop for what is running */
-    void (*started)(
-        struct async_executor *executor); /* or NULL: called first */
-    void (*stopping)(struct async_executor *executor); /* and last, on each */
-    void *arg;                                         /* for them */
-
-    /* the loop's thread only */
-    struct async_loop *loop_;
-    struct async_wait_ *outside_; /* tasks that wait for a place */
-    unsigned promised_;           /* places that such tasks were let go for */
-    unsigned places_;
-    size_t put_;      /* jobs queued, less the withdrawn */
-    size_t begun_;    /* of them, as far as is known */
-    size_t away_;     /* not withdrawn, and not back yet */
-    size_t canceled_; /* withdrawn */
-    long process_;
-    int is_;      /* ASYNC_EXECUTOR_IS_... */
-    int flushed_; /* workers know of all that is queued */
-    int looks_;   /* for what is finished, so nobody need tell */
-    struct async_task task_;
-    char apart_[ASYNC_APART_];
-
-    /* atomic */
-    volatile size_t tail_; /* the loop's thread writes */
-    volatile size_t orders_;
-    char apart_1_[ASYNC_APART_];
-    volatile size_t head_;
-    char apart_2_[ASYNC_APART_];
-    volatile size_t finished_; /* a stack; ASYNC_LOOKED_AT_: empty, and the
-                                * loop looks by itself */
-    struct async_post post_;   /* of who pushed the first */
-    char apart_3_[ASYNC_APART_];
-    volatile size_t crew_;   /* threads * ASYNC_CREW_, and how many are idle */
-    volatile size_t behind_; /* under the lock: jobs behind the ring */
-    char apart_4_[ASYNC_APART_];
-
-    /* under the lock */
-    async_os_lock_ lock_;
-    async_os_signal_ gone_; /* a thread is */
-    struct async_worker_ *idle_;
-    struct async_job *first_; /* behind the ring */
-    struct async_job *last_;
-    unsigned limit_; /* the loop's thread writes */
-    unsigned here_;  /* threads that have not gone */
-    int closed_;     /* the loop's thread writes */
-    struct async_worker_ workers_[ASYNC_MAX_WORKERS];
-
-    volatile size_t ring_[ASYNC_RING]; /* atomic */
-};
-
-enum {
-    ASYNC_EXECUTOR_IS_NEW_,
-    ASYNC_EXECUTOR_IS_STARTED_,
-    ASYNC_EXECUTOR_IS_STOPPED_ /* no threads, and no lock, any more */
-};
-
-enum {
-    ASYNC_CREW_ = 0x10000,
-    ASYNC_LOOKED_AT_ = 1,
-    ASYNC_ORDER_STOP_ = 1, /* to who runs */
-    ASYNC_ORDER_COUNT_ = 2 /* there are too many */
-};
-
-/* An executor in numbers, at one instant. */
-struct async_executor_counts {
-    unsigned limit;         /* threads at the most */
-    unsigned threads;       /* started, and not retired */
-    unsigned running;       /* jobs on a thread */
-    unsigned queued;        /* jobs waiting for one */
-    unsigned long done;     /* jobs that have run */
-    unsigned long canceled; /* jobs that were queued and will not run */
-    async_time oldest;      /* ticks for which the first in the queue waits, at
-                             * the time of this poll; 0: none is queued */
-};
+#include "async_worker.h" /* executors, and what their threads do */
 
 /* ---- back to the loop ---------------------------------------------------- */
 
@@ -304,269 +119,20 @@ static inline int async_executor_collect_(struct async_executor *executor,
     return first != NULL;
 }
 
+static inline void async_executor_look_(struct async_executor *executor);
+
 /* What async_post brings to the loop. */
 static inline void async_executor_posted_(struct async_loop *loop,
                                           struct async_post *post)
 {
+    size_t offset = offsetof(struct async_executor, post_);
     struct async_executor *executor =
-        (struct async_executor *)(void *)((char *)(void *)post -
-                                          offsetof(struct async_executor,
-                                                   post_));
+        (struct async_executor *)(void *)((char *)(void *)post - offset);
 
     (void)loop;
     (void)async_executor_collect_(executor, 0);
-}
-
-/* ---- the queue, on any thread -------------------------------------------- */
-
-/* Takes the first job out of the ring, NULL if there is none. */
-static inline struct async_job *
-async_executor_take_(struct async_executor *executor)
-{
-    size_t head = async_atomic_load_(&executor->head_), i = head;
-    size_t tail = async_atomic_load_(&executor->tail_); /* never before it */
-
-    if (tail - i > ASYNC_RING)
-        i = tail - ASYNC_RING;
-    for (; i != tail; i++) {
-        volatile size_t *slot = &executor->ring_[i % ASYNC_RING];
-        size_t job = async_atomic_load_(slot);
-
-        if (job && async_atomic_swap_if_(slot, job, 0)) {
-            async_atomic_store_(&executor->head_, i + 1);
-            return (struct async_job *)job;
-        }
-    }
-    if (i != head)
-        async_atomic_store_(&executor->head_, i);
-    return NULL;
-}
-
-/* Takes a job out of the list behind the ring. Under the lock. */
-static inline void async_executor_unlink_(struct async_executor *executor,
-                                          struct async_job *job)
-{
-    if (job->before_)
-        job->before_->next_ = job->next_;
-    else
-        executor->first_ = job->next_;
-    if (job->next_)
-        job->next_->before_ = job->before_;
-    else
-        executor->last_ = job->before_;
-    job->is_behind_ = 0;
-    async_atomic_store_(&executor->behind_, executor->behind_ - 1);
-}
-
-/* The first job that is queued, wherever. Under the lock. */
-static inline struct async_job *
-async_executor_next_(struct async_executor *executor)
-{
-    struct async_job *job = async_executor_take_(executor);
-
-    if (!job && executor->first_) {
-        job = executor->first_;
-        async_executor_unlink_(executor, job);
-    }
-    return job;
-}
-
-/* Wakes the worker that went idle last, if there is an idle one. */
-static inline void async_executor_call_(struct async_executor *executor)
-{
-    struct async_worker_ *worker;
-
-    if (async_atomic_add_(&executor->crew_, 0) % ASYNC_CREW_ == 0)
-        return;
-    async_os_lock_take_(&executor->lock_);
-    worker = executor->idle_;
-    if (worker) {
-        executor->idle_ = worker->longer;
-        worker->called = 1;
-        (void)async_atomic_add_(&executor->crew_, (size_t)-1);
-    }
-    async_os_lock_give_(&executor->lock_);
-    if (worker)
-        async_os_signal_one_(&worker->call);
-}
-
-/* ---- workers ------------------------------------------------------------ */
-
-/* Under the lock: the thread has nothing to do, and sleeps until it is called,
- * or long enough. */
-static inline int async_worker_sleep_(struct async_worker_ *worker)
-{
-    struct async_executor *executor = worker->executor;
-    struct async_worker_ **link;
-    struct async_os_moment_ until;
-    int in_time = 1;
-
-    worker->longer = executor->idle_;
-    executor->idle_ = worker;
-    worker->called = 0;
-    if (executor->idle_ms == UINT32_MAX) {
-        while (!worker->called)
-            async_os_wait_(&worker->call, &executor->lock_);
-        return 1;
-    }
-    until = async_os_moment_in_(executor->idle_ms ? executor->idle_ms : 10000);
-    while (!worker->called && in_time)
-        in_time = async_os_wait_until_(&worker->call, &executor->lock_, &until);
-    if (worker->called)
-        return 1;
-    for (link = &executor->idle_; *link != worker; link = &(*link)->longer)
-        ;
-    *link = worker->longer;
-    (void)async_atomic_add_(&executor->crew_, (size_t)-1);
-    return 0;
-}
-
-/* True if there are more threads than there should be. Under the lock. */
-static inline int async_executor_surplus_(struct async_executor *executor)
-{
-    return async_atomic_load_(&executor->crew_) / ASYNC_CREW_ >
-           executor->limit_;
-}
-
-/* The next job, once there is one. NULL: the thread is to end, and is not of
- * the crew any more. */
-static inline struct async_job *async_worker_wait_(struct async_worker_ *worker)
-{
-    struct async_executor *executor = worker->executor;
-    struct async_job *job;
-    int late = 0, leaves;
-
-    async_os_lock_take_(&executor->lock_);
-    for (;;) {
-        leaves = async_executor_surplus_(executor);
-        (void)async_atomic_add_(&executor->crew_, 1);
-        job = leaves ? NULL : async_executor_next_(executor);
-        if (!job && !leaves && !executor->closed_ && !late) {
-            late = !async_worker_sleep_(worker);
-            continue;
-        }
-        (void)async_atomic_add_(&executor->crew_, (size_t)-1);
-        if (job)
-            break;
-        (void)async_atomic_add_(&executor->crew_, (size_t)-ASYNC_CREW_);
-        /* What came since found nobody idle, and perhaps counts on it. */
-        job = leaves ? NULL : async_executor_next_(executor);
-        if (!job)
-            break;
-        (void)async_atomic_add_(&executor->crew_, ASYNC_CREW_);
-        break;
-    }
-    if (!async_executor_surplus_(executor) &&
-        async_atomic_load_(&executor->orders_) & ASYNC_ORDER_COUNT_)
-        (void)async_atomic_add_(&executor->orders_,
-                                (size_t)-ASYNC_ORDER_COUNT_);
-    async_os_lock_give_(&executor->lock_);
-    return job;
-}
-
-/* Runs the job, and hands it back. */
-static inline void async_worker_run_(struct async_worker_ *worker,
-                                     struct async_job *job)
-{
-    struct async_executor *executor = worker->executor;
-    size_t top;
-
-    async_atomic_store_(&worker->current, (size_t)job);
-    async_atomic_store_(&worker->begun, worker->begun + 1);
-    job->status_ = job->fn_(job, job->arg_);
-    async_atomic_store_(&worker->done, worker->done + 1);
-    async_atomic_store_(&worker->current, 0);
-    do {
-        top = async_atomic_load_(&executor->finished_);
-        job->next_ = top == ASYNC_LOOKED_AT_ ? NULL : (struct async_job *)top;
-    } while (!async_atomic_swap_if_(&executor->finished_, top, (size_t)job));
-    if (!top)
-        async_post(executor->loop_, &executor->post_, async_executor_posted_);
-}
-
-/* A thread's life. */
-static inline void *async_worker_(void *arg)
-{
-    struct async_worker_ *worker = (struct async_worker_ *)arg;
-    struct async_executor *executor = worker->executor;
-    struct async_job *job;
-    unsigned spins = 0;
-    int fresh = 1;
-
-    if (executor->name)
-        async_os_thread_name_(executor->name);
-    if (executor->started)
-        executor->started(executor);
-    for (;;) {
-        job = async_atomic_load_(&executor->orders_) & ASYNC_ORDER_COUNT_
-                  ? NULL
-                  : async_executor_take_(executor);
-        if (!job && spins < executor->spin) {
-            spins++;
-            async_os_pause_();
-            continue;
-        }
-        spins = 0;
-        if (!job) {
-            job = async_worker_wait_(worker);
-            fresh = 1;
-        }
-        if (fresh && (async_atomic_load_(&executor->behind_) ||
-                      async_atomic_load_(&executor->head_) !=
-                          async_atomic_load_(&executor->tail_)))
-            async_executor_call_(executor);
-        fresh = 0;
-        if (!job)
-            break;
-        async_worker_run_(worker, job);
-    }
-    if (executor->stopping)
-        executor->stopping(executor);
-    async_os_lock_take_(&executor->lock_);
-    worker->is = ASYNC_WORKER_IS_GONE_;
-    executor->here_--;
-    async_os_signal_one_(&executor->gone_);
-    async_os_lock_give_(&executor->lock_);
-    return NULL;
-}
-
-/* Starts one more thread. Returns 0 or a negated errno. */
-static inline int async_worker_start_(struct async_executor *executor)
-{
-    struct async_worker_ *worker = executor->workers_;
-    struct async_worker_ *end = worker + ASYNC_MAX_WORKERS;
-    int error = 0, is = ASYNC_WORKER_IS_HERE_;
-
-    for (; worker != end && is == ASYNC_WORKER_IS_HERE_; worker++) {
-        async_os_lock_take_(&executor->lock_);
-        is = worker->is;
-        async_os_lock_give_(&executor->lock_);
-    }
-    worker--;
-    if (is == ASYNC_WORKER_IS_HERE_)
-        return -EAGAIN; /* who has retired is still in its last hook */
-    if (is == ASYNC_WORKER_IS_GONE_)
-        async_os_thread_join_(worker->thread);
-    if (is == ASYNC_WORKER_IS_NEW_)
-        error = async_os_signal_make_(&worker->call);
-    if (error)
-        return error;
-    worker->executor = executor;
-    (void)async_atomic_add_(&executor->crew_, ASYNC_CREW_);
-    async_os_lock_take_(&executor->lock_);
-    worker->is = ASYNC_WORKER_IS_HERE_;
-    executor->here_++;
-    async_os_lock_give_(&executor->lock_);
-    error = async_os_thread_start_(&worker->thread, executor->stack_bytes,
-                                   async_worker_, worker);
-    if (!error)
-        return 0;
-    (void)async_atomic_add_(&executor->crew_, (size_t)-ASYNC_CREW_);
-    async_os_lock_take_(&executor->lock_);
-    worker->is = ASYNC_WORKER_IS_FREE_;
-    executor->here_--;
-    async_os_lock_give_(&executor->lock_);
-    return error;
+    if (executor->spin)
+        async_executor_look_(executor);
 }
 
 /* ---- executor ----------------------------------------------------------- */
@@ -629,6 +195,21 @@ static inline int async_executor_here_(const struct async_executor *executor)
     return executor->process_ == async_os_process_();
 }
 
+/* The lock, for the loop's thread: where there is anybody to lock out. */
+static inline void async_executor_lock_(struct async_executor *executor)
+{
+    if (executor->is_ == ASYNC_EXECUTOR_IS_STARTED_ &&
+        async_executor_here_(executor))
+        async_os_lock_take_(&executor->lock_);
+}
+
+static inline void async_executor_unlock_(struct async_executor *executor)
+{
+    if (executor->is_ == ASYNC_EXECUTOR_IS_STARTED_ &&
+        async_executor_here_(executor))
+        async_os_lock_give_(&executor->lock_);
+}
+
 /* What has begun, and of that what has ended. */
 static inline size_t async_executor_sum_(struct async_executor *executor,
                                          size_t *done)
@@ -643,31 +224,6 @@ static inline size_t async_executor_sum_(struct async_executor *executor,
         begun += async_atomic_load_(&executor->workers_[i].begun);
     executor->begun_ = begun;
     return begun;
-}
-
-/* The executor in numbers. In a fork's child: those of the fork. */
-static inline struct async_executor_counts
-async_executor_count(struct async_executor *executor)
-{
-    struct async_executor_counts counts;
-    size_t done, begun = async_executor_sum_(executor, &done), i;
-    struct async_job *oldest = NULL;
-
-    counts.limit = executor->limit_;
-    counts.threads =
-        (unsigned)(async_atomic_load_(&executor->crew_) / ASYNC_CREW_);
-    counts.running = (unsigned)(begun - done);
-    counts.queued = (unsigned)(executor->put_ - begun);
-    counts.done = (unsigned long)done;
-    counts.canceled = (unsigned long)executor->canceled_;
-    counts.oldest = 0;
-    /* Jobs that are or were queued wait for the loop to end their await. */
-    for (i = executor->tail_ - ASYNC_RING; i != executor->tail_ && !oldest; i++)
-        oldest = (struct async_job *)async_atomic_load_(
-            &executor->ring_[i % ASYNC_RING]);
-    if (oldest)
-        counts.oldest = (async_time)(executor->loop_->now_ - oldest->since_);
-    return counts;
 }
 
 /* Lets as many in from outside as there are places. */
@@ -690,7 +246,7 @@ static inline void async_executor_promise_(struct async_executor *executor)
         executor->promised_++;
 }
 
-/* Takes the job out of the queue. False: a worker has it. */
+/* Takes the job out of the queue. False: a worker has, or had it. */
 static inline int async_executor_withdraw_(struct async_executor *executor,
                                            struct async_job *job)
 {
@@ -699,11 +255,11 @@ static inline int async_executor_withdraw_(struct async_executor *executor,
     if (job->slot_) {
         was_queued = async_atomic_swap_if_(job->slot_, (size_t)job, 0);
     } else {
-        async_os_lock_take_(&executor->lock_);
+        async_executor_lock_(executor);
         was_queued = job->is_behind_;
         if (was_queued)
             async_executor_unlink_(executor, job);
-        async_os_lock_give_(&executor->lock_);
+        async_executor_unlock_(executor);
     }
     if (was_queued) {
         executor->put_--;
@@ -712,21 +268,58 @@ static inline int async_executor_withdraw_(struct async_executor *executor,
     return was_queued;
 }
 
+/* The job that has been queued for the longest time. It may begin meanwhile,
+ * but its await does not end before this thread has seen to it. */
+static inline struct async_job *
+async_executor_oldest_(struct async_executor *executor)
+{
+    size_t tail = executor->tail_, i = tail - ASYNC_RING;
+    struct async_job *job = NULL;
+
+    for (; !job && i != tail; i++)
+        job = (struct async_job *)async_atomic_load_(
+            &executor->ring_[i % ASYNC_RING]);
+    if (!job) {
+        async_executor_lock_(executor);
+        job = executor->first_;
+        async_executor_unlock_(executor);
+    }
+    return job;
+}
+
 /* All that is queued ends with `status`, and never runs. */
 static inline void async_executor_drop_(struct async_executor *executor,
                                         int status)
 {
-    size_t tail = executor->tail_, i = tail - ASYNC_RING;
     struct async_job *job;
 
-    for (; i != tail; i++) {
-        job = (struct async_job *)async_atomic_load_(
-            &executor->ring_[i % ASYNC_RING]);
-        if (job && async_executor_withdraw_(executor, job)) {
-            job->status_ = status;
-            async_job_over_(job);
-        }
+    while ((job = async_executor_oldest_(executor)) != NULL) {
+        if (!async_executor_withdraw_(executor, job))
+            continue;
+        job->status_ = status;
+        async_job_over_(job);
     }
+}
+
+/* The executor in numbers. In a fork's child: those of the fork. */
+static inline struct async_executor_counts
+async_executor_count(struct async_executor *executor)
+{
+    struct async_executor_counts counts;
+    size_t done, begun = async_executor_sum_(executor, &done);
+    struct async_job *oldest = async_executor_oldest_(executor);
+
+    counts.limit = executor->limit_;
+    counts.threads =
+        (unsigned)(async_atomic_load_(&executor->crew_) / ASYNC_CREW_);
+    counts.running = (unsigned)(begun - done);
+    counts.queued = (unsigned)(executor->put_ - begun);
+    counts.done = (unsigned long)done;
+    counts.canceled = (unsigned long)executor->canceled_;
+    counts.oldest = 0;
+    if (oldest)
+        counts.oldest = (async_time)(executor->loop_->now_ - oldest->since_);
+    return counts;
 }
 
 /* Into the ring. False: there is no free slot. */
@@ -772,16 +365,47 @@ static inline void async_executor_flush_(struct async_executor *executor)
     async_executor_promise_(executor);
 }
 
-/* The executor's own task: at the end of a round. */
+/* The executor's own task: at the end of a round it tells the workers of what
+ * was queued in it; and looks for what is finished, as long as it has patience,
+ * so that nobody need wake the loop. */
 static inline async_status async_executor_task_(struct async_loop *loop,
                                                 void *arg)
 {
     struct async_executor *executor = (struct async_executor *)arg;
+    unsigned patience = loop->ready_ == loop->current_ ? executor->spin : 0;
 
-    (void)loop;
     if (!executor->flushed_)
         async_executor_flush_(executor);
+    while (executor->looks_) {
+        if (async_executor_collect_(executor, ASYNC_LOOKED_AT_)) {
+            loop->step_ |= ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_;
+            return ASYNC_PENDING;
+        }
+        if (patience--)
+            async_os_pause_();
+        else if (async_atomic_swap_if_(&executor->finished_, ASYNC_LOOKED_AT_,
+                                       0))
+            executor->looks_ = 0;
+    }
     return ASYNC_DONE;
+}
+
+/* Has that task run in this round. */
+static inline void async_executor_ready_(struct async_executor *executor)
+{
+    if (!(executor->task_.wait_.flags & ASYNC_IS_ALIVE_))
+        (void)async_spawn(executor->loop_, &executor->task_,
+                          async_executor_task_, executor);
+}
+
+/* Has it look for what is finished, if nobody is about to tell of that. */
+static inline void async_executor_look_(struct async_executor *executor)
+{
+    if (!executor->looks_ &&
+        async_atomic_swap_if_(&executor->finished_, 0, ASYNC_LOOKED_AT_)) {
+        executor->looks_ = 1;
+        async_executor_ready_(executor);
+    }
 }
 
 /* Queues the job. */
@@ -833,42 +457,152 @@ enum {
     ASYNC_STOP_CANCEL /* what is queued is not; what runs is asked to stop */
 };
 
-/* Closes the executor and waits for its threads: blocks. Every await of a job
- * on it still ends: with its result; with ASYNC_ECLOSED, if it never ran; so
- * do later ones. A second time it does nothing. Not from a job. */
-static inline void async_executor_stop(struct async_executor *executor, int how)
+/* Wakes all who are idle: there are new orders. */
+static inline void async_executor_muster_(struct async_executor *executor)
+{
+    struct async_worker_ *worker;
+
+    while ((worker = async_executor_rouse_(executor)) != NULL)
+        async_os_signal_one_(&worker->call);
+}
+
+/* Changes the limit of threads (0: one a processor), at any time. What is
+ * queued gets new threads at once; threads too many end after the job they are
+ * at. Returns 0; ASYNC_EINVAL: more than ASYNC_MAX_WORKERS; ASYNC_ECLOSED: it
+ * is not started, or was stopped; ASYNC_ENOTSUP: in the child of a fork. */
+static inline int async_executor_limit(struct async_executor *executor,
+                                       unsigned workers)
+{
+    workers = async_workers_(workers);
+    if (workers > ASYNC_MAX_WORKERS)
+        return ASYNC_EINVAL;
+    if (executor->is_ != ASYNC_EXECUTOR_IS_STARTED_ || executor->closed_)
+        return ASYNC_ECLOSED;
+    if (!async_executor_here_(executor))
+        return ASYNC_ENOTSUP;
+    async_os_lock_take_(&executor->lock_);
+    executor->limit_ = workers;
+    if (async_executor_surplus_(executor) &&
+        !(executor->orders_ & ASYNC_ORDER_COUNT_)) {
+        (void)async_atomic_add_(&executor->orders_, ASYNC_ORDER_COUNT_);
+        async_executor_muster_(executor);
+    }
+    async_os_lock_give_(&executor->lock_);
+    if (executor->away_)
+        async_executor_flush_(executor);
+    return 0;
+}
+
+enum {
+    ASYNC_STOP_DRAIN, /* what is queued is still done */
+    ASYNC_STOP_CANCEL /* what is queued is not; what runs is asked to stop */
+};
+
+/* True if this is one of the executor's threads. Under the lock. */
+static inline int async_executor_is_this_(struct async_executor *executor)
 {
     unsigned i;
 
+    for (i = 0; i < ASYNC_MAX_WORKERS; i++)
+        if (executor->workers_[i].is == ASYNC_WORKER_IS_HERE_ &&
+            async_os_thread_is_this_(executor->workers_[i].thread))
+            return 1;
+    return 0;
+}
+
+/* Of the jobs that run the one that was queued first; NULL if none does. */
+static inline struct async_job *
+async_executor_stuck_(struct async_executor *executor)
+{
+    struct async_job *stuck = NULL, *job;
+    unsigned i;
+
+    for (i = 0; i < ASYNC_MAX_WORKERS; i++) {
+        job = (struct async_job *)async_atomic_load_(
+            &executor->workers_[i].current);
+        if (job && (!stuck || async_before_(job->since_, stuck->since_)))
+            stuck = job;
+    }
+    return stuck;
+}
+
+/* Closes the executor and waits until its threads have ended, for `ms`
+ * milliseconds at the most, UINT32_MAX: for ever. It blocks. Every await of a
+ * job on it still ends: with its result; with ASYNC_ECLOSED, if it never ran;
+ * so do later ones. Returns 0, also if it was stopped before. ASYNC_ETIMEDOUT:
+ * a job is stuck, and in *stuck (if that is not NULL) is which, the one that
+ * was queued first, or NULL for one that has just ended. Then the executor is
+ * closed, but has its threads still; job, executor and loop must stay until
+ * this was called again and has returned 0. ASYNC_EDEADLK: from a job of its
+ * own (a mistake of the program's: asserted). ASYNC_ENOTSUP: in the child of a
+ * fork; what is queued ends there with ASYNC_ECLOSED. */
+static inline int async_executor_stop_within(struct async_executor *executor,
+                                             int how, uint32_t ms,
+                                             struct async_job **stuck)
+{
+    struct async_os_moment_ until;
+    struct async_worker_ *worker;
+    int here, itself, in_time = 1;
+
     if (executor->is_ != ASYNC_EXECUTOR_IS_STARTED_)
-        return;
+        return 0;
+    here = async_executor_here_(executor);
+    async_executor_lock_(executor);
+    itself = here && async_executor_is_this_(executor);
+    async_executor_unlock_(executor);
+    ASYNC_ASSERT(!itself, "an executor is stopped by a job of its own: stop it "
+                          "from its loop's thread");
+    if (itself)
+        return ASYNC_EDEADLK;
     if (!executor->flushed_)
         async_executor_flush_(executor);
-    if (how == ASYNC_STOP_CANCEL) {
-        (void)async_atomic_add_(&executor->orders_, ASYNC_ORDER_STOP_);
+    if (how == ASYNC_STOP_CANCEL || !here) {
+        if (!(executor->orders_ & ASYNC_ORDER_STOP_))
+            (void)async_atomic_add_(&executor->orders_, ASYNC_ORDER_STOP_);
         async_executor_drop_(executor, ASYNC_ECLOSED);
     }
-    async_os_lock_take_(&executor->lock_);
+    if (here)
+        until = async_os_moment_in_(ms);
+    async_executor_lock_(executor);
     executor->closed_ = 1;
-    async_os_lock_give_(&executor->lock_);
-    while (async_atomic_add_(&executor->crew_, 0) % ASYNC_CREW_)
-        async_executor_call_(executor);
-    async_os_lock_take_(&executor->lock_);
-    while (executor->here_)
-        async_os_wait_(&executor->gone_, &executor->lock_);
-    async_os_lock_give_(&executor->lock_);
-    for (i = 0; i < ASYNC_MAX_WORKERS; i++) {
-        if (executor->workers_[i].is == ASYNC_WORKER_IS_GONE_)
-            async_os_thread_join_(executor->workers_[i].thread);
-        if (executor->workers_[i].is != ASYNC_WORKER_IS_NEW_)
-            async_os_signal_end_(&executor->workers_[i].call);
+    if (here) {
+        async_executor_muster_(executor);
+        while (executor->here_ && in_time)
+            if (ms == UINT32_MAX)
+                async_os_wait_(&executor->gone_, &executor->lock_);
+            else
+                in_time = async_os_wait_until_(&executor->gone_,
+                                               &executor->lock_, &until);
+        in_time = !executor->here_;
+    }
+    async_executor_unlock_(executor);
+    while (executor->outside_ &&
+           async_line_wake_(executor->loop_, &executor->outside_, ASYNC_DONE))
+        executor->promised_++;
+    if (!here)
+        return ASYNC_ENOTSUP;
+    if (!in_time) {
+        if (stuck)
+            *stuck = async_executor_stuck_(executor);
+        return ASYNC_ETIMEDOUT;
+    }
+    for (worker = executor->workers_;
+         worker != executor->workers_ + ASYNC_MAX_WORKERS; worker++) {
+        if (worker->is == ASYNC_WORKER_IS_GONE_)
+            async_os_thread_join_(worker->thread);
+        if (worker->is != ASYNC_WORKER_IS_NEW_)
+            async_os_signal_end_(&worker->call);
     }
     executor->is_ = ASYNC_EXECUTOR_IS_STOPPED_;
     async_os_signal_end_(&executor->gone_);
     async_os_lock_end_(&executor->lock_);
-    while (executor->outside_ &&
-           async_line_wake_(executor->loop_, &executor->outside_, ASYNC_DONE))
-        executor->promised_++;
+    return 0;
+}
+
+/* The same, without an end to the wait. */
+static inline void async_executor_stop(struct async_executor *executor, int how)
+{
+    (void)async_executor_stop_within(executor, how, UINT32_MAX, NULL);
 }
 
 /* ---- jobs --------------------------------------------------------------- */
@@ -932,14 +666,12 @@ static inline async_status async_offload(struct async_loop *loop,
         async_executor_put_(executor, job);
     }
     status = async_line_wait_(loop, &job->line_);
-    if (put) {
-        if (loop->ready_ == loop->current_)
-            async_executor_flush_(executor);
-        else if (async_task_outcome(&executor->task_) != ASYNC_PENDING ||
-                 !executor->task_.fn)
-            (void)async_spawn(loop, &executor->task_, async_executor_task_,
-                              executor);
-    }
+    if (put && loop->ready_ == loop->current_) /* the round's last */
+        async_executor_flush_(executor);
+    else if (put)
+        async_executor_ready_(executor);
+    if (put && executor->spin)
+        async_executor_look_(executor);
     if (status == ASYNC_DONE) {
         status = job->is_ == ASYNC_JOB_IS_CANCELED_ ? ASYNC_ECANCELED
                  : job->status_ < 0                 ? job->status_
