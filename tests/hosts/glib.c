@@ -24,7 +24,8 @@ int main(void)
 {
     struct async_glib host;
 
-    async_glib_start(&host, NULL, &loop);
+    if (async_glib_start(&host, NULL, &loop) < 0)
+        return 1;
     conformance_begin(1);
     do {
         while (async_alive(&loop)) {
