@@ -437,11 +437,10 @@ static inline int async_poll_found_(int found)
            (found & ~POLLIN ? ASYNC_WRITABLE : 0);
 }
 
-/* On poll(2). */
-struct async_pollset_ {
-    struct async_fd_host_ base; /* its descriptors are a pipe */
+struct async_pollset_ {         /* on poll(2) */
+    struct async_fd_host_ base; /* its descriptors are a pipe's ends */
     nfds_t count, room;
-    struct pollfd *fds; /* first the pipe's */
+    struct pollfd *fds; /* the first is the pipe's */
 };
 
 static inline int async_pollset_watch_(void *arg, int fd, int events)
@@ -479,14 +478,14 @@ static inline void async_pollset_pass_(struct async_pollset_ *set)
     }
 }
 
-/* No end of its pipe blocks, no other program gets one. Returns 0 or an error. */
+/* No end of its pipe blocks, no other program gets one. Returns 0, an error. */
 static inline int async_pollset_start_(struct async_pollset_ *set,
                                        struct pollfd *fds, nfds_t room,
                                        struct async_loop *loop)
 {
     const struct async_pollset_ start = {
         {{async_fd_notify_, async_pollset_watch_, set}, loop, {-1, -1}},
-        1,
+        0,
         room,
         fds};
     int i;
@@ -498,9 +497,7 @@ static inline int async_pollset_start_(struct async_pollset_ *set,
         (void)fcntl(set->base.fds[i], F_SETFL, O_NONBLOCK);
         (void)fcntl(set->base.fds[i], F_SETFD, FD_CLOEXEC);
     }
-    fds[0].fd = set->base.fds[0];
-    fds[0].events = POLLIN;
-    fds[0].revents = 0;
+    (void)async_pollset_watch_(set, set->base.fds[0], ASYNC_READABLE);
     async_attach(loop, &set->base.host);
     return 0;
 }

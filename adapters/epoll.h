@@ -17,8 +17,7 @@
 #define ASYNC_ADAPTERS_EPOLL_H
 
 #ifndef __linux__
-#error                                                                         \
-    "This adapter needs Linux: take adapters/poll.h, or see docs/embedding.md"
+#error "this adapter needs Linux: take poll.h, or see docs/embedding.md"
 #endif
 
 #include "../async_loop.h"

@@ -30,7 +30,7 @@ static inline void async_ev_notify_(void *arg)
 {
     struct async_ev *host = (struct async_ev *)arg;
 
-    if (async_onefd_held_(&host->onefd_))
+    if (async_onefd_begins_(&host->onefd_))
         ev_io_start(host->ev_, &host->alive_);
     async_fd_notify_(host);
 }

@@ -29,7 +29,7 @@ static inline void async_libevent_notify_(void *arg)
 {
     struct async_libevent *host = (struct async_libevent *)arg;
 
-    if (async_onefd_held_(&host->onefd_))
+    if (async_onefd_begins_(&host->onefd_))
         (void)event_add(host->event_, NULL);
     async_fd_notify_(host);
 }

@@ -31,7 +31,7 @@ static inline void async_uv_notify_(void *arg)
 {
     struct async_uv *host = (struct async_uv *)arg;
 
-    if (async_onefd_held_(&host->onefd_))
+    if (async_onefd_begins_(&host->onefd_))
         uv_ref((uv_handle_t *)&host->poll_);
     async_fd_notify_(host);
 }

@@ -31,10 +31,10 @@ struct async_onefd {
     volatile uint8_t held_; /* the host's loop goes on for the tasks */
 };
 
-/* For the notify of a host whose loop ends with what it counts: true if tasks
- * live that it does not count. That is a spawn from outside, on the loop's
- * thread; others, and signal handlers, may not touch the count. */
-static inline int async_onefd_held_(struct async_onefd *host)
+/* For the notify of a host that goes on as long as it counts something: true if
+ * it must begin to, as tasks live. That is after a spawn from outside, on the
+ * loop's thread; others, and signal handlers, may not touch what it counts. */
+static inline int async_onefd_begins_(struct async_onefd *host)
 {
     if (&errno != host->thread_ || host->held_ ||
         !async_alive(host->epoll_.base_.loop))

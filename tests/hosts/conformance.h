@@ -490,7 +490,8 @@ static int conformance_end(const char *host)
     else
         printf("not ok 2 # SKIP %s has no descriptors\n", host);
     failed |= conformance_claim(3, host, "once more", &at, expected_again);
-    return failed || *at || async_alive(&loop) || async_unjoined(&loop);
+    return failed || *at || async_alive(&loop) || async_unjoined(&loop) ||
+           loop.host_;
 }
 
 #endif /* ASYNC_TESTS_HOSTS_CONFORMANCE_H */
