@@ -17,7 +17,7 @@
 #ifdef __linux__
 #include <sys/epoll.h>
 
-static int epoll_ctls;
+static int epoll_ctls, epoll_wait_ms;
 
 static int counted_epoll_ctl(int epoll, int op, int fd,
                              struct epoll_event *event)
@@ -26,9 +26,18 @@ static int counted_epoll_ctl(int epoll, int op, int fd,
     return epoll_ctl(epoll, op, fd, event);
 }
 
+static int seen_epoll_wait(int epoll, struct epoll_event *events, int room,
+                           int ms)
+{
+    epoll_wait_ms = ms;
+    return epoll_wait(epoll, events, room, ms);
+}
+
 #define epoll_ctl counted_epoll_ctl
+#define epoll_wait seen_epoll_wait
 #include "../adapters/onefd.h"
 #undef epoll_ctl
+#undef epoll_wait
 #endif
 #include "../adapters/poll.h"
 #include "../async_gather.h"
@@ -653,6 +662,7 @@ static void one_descriptor_is_readable_only_when_there_is_work(void **state)
     assert_int_equal(onefd_start(), 0);
     one.fd = onefd.fd;
     async_onefd_turn(&onefd);
+    assert_int_equal(epoll_wait_ms, 0);
     assert_int_equal(poll(&one, 1, 0), 0);
     async_wake(&loop);
     assert_int_equal(poll(&one, 1, 0), 1);

@@ -11,7 +11,18 @@
 #endif
 #include "trace.h"
 
+#include <uv.h>
+
+static int refusal; /* of a uv_poll_t */
+
+static int try_uv_poll_init(uv_loop_t *on, uv_poll_t *poll, int fd)
+{
+    return refusal ? refusal : uv_poll_init(on, poll, fd);
+}
+
+#define uv_poll_init try_uv_poll_init
 #include "../adapters/libuv.h"
+#undef uv_poll_init
 #include "../async_gather.h"
 
 #include <signal.h>
@@ -830,6 +841,14 @@ static void a_start_that_fails_has_done_nothing(void **state)
         more++;
     }
     assert_true(more >= 3);
+    async_uv_stop(&host);
+    run();
+    refusal = UV_ENOMEM;
+    assert_int_equal(async_uv_start(&host, &uv, &loop), UV_ENOMEM);
+    refusal = 0;
+    assert_int_equal(open_fds(), open);
+    assert_null(loop.host_);
+    assert_int_equal(async_uv_start(&host, &uv, &loop), 0);
     async_uv_stop(&host);
     run();
     assert_int_equal(open_fds(), open);

@@ -82,6 +82,7 @@ static const char expected_fds[] = "readable\n"
                                    "a number used again: timed out\n"
                                    "a number used again: readable\n"
                                    "hung up\n"
+                                   "nobody reads: writable\n"
                                    "no such number: told\n";
 
 static const char expected_again[] = "ticker: 0\n"
@@ -255,6 +256,11 @@ static void put(void)
         trace("cannot write");
 }
 
+static void stop_reading(void)
+{
+    (void)close(program.fds[0]);
+}
+
 static void hang_up(void)
 {
     (void)close(program.fds[1]);
@@ -355,6 +361,14 @@ static async with_fds(struct async_loop *on, struct fds_program *self)
     await(async_readable(on, p->fds[0]));
     trace(drain(p->fds[0]) == 0 ? "hung up" : "something to read");
     (void)close(p->fds[0]);
+
+    if (pipe(p->fds) < 0 || fcntl(p->fds[1], F_SETFL, O_NONBLOCK) < 0)
+        trace("cannot open");
+    fill(p->fds[1]);
+    host_later(stop_reading);
+    await(async_writable(on, p->fds[1]));
+    trace("nobody reads: writable");
+    (void)close(p->fds[1]);
 
     async_catch(self->status, async_readable(on, p->fds[0]));
     trace("no such number: %s",
