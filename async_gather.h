@@ -70,7 +70,11 @@
 #ifndef ASYNC_GATHER_H
 #define ASYNC_GATHER_H
 
-#include "async_loop.h" /* tasks, timers, waits */
+#include "async_actor.h"   /* calls */
+#include "async_lock.h"    /* turns */
+#include "async_loop.h"    /* tasks, waits */
+#include "async_queue.h"   /* items */
+#include "async_timeout.h" /* limits in time */
 
 /* ---- gather ------------------------------------------------------------- */
 
@@ -99,8 +103,7 @@ struct async_batch {
 static inline struct async_batch *async_batch_of_(struct async_owner_ *owner)
 {
     return (struct async_batch *)(void *)((char *)owner -
-                                           offsetof(struct async_batch,
-                                                    owner_));
+                                          offsetof(struct async_batch, owner_));
 }
 
 static inline void async_gather_ended_(struct async_loop *loop,
@@ -244,10 +247,9 @@ static inline async_status async_gather(struct async_loop *loop,
  * Returns and cancels as async_gather does; frames that were not started stay
  * as they were. ASYNC_EINVAL: there are frames, and no task. */
 static inline async_status async_map_n(struct async_loop *loop,
-                                       struct async_batch *batch,
-                                       async_fn *fn, void *frames, size_t size,
-                                       size_t count, struct async_task *tasks,
-                                       size_t limit)
+                                       struct async_batch *batch, async_fn *fn,
+                                       void *frames, size_t size, size_t count,
+                                       struct async_task *tasks, size_t limit)
 {
     size_t i;
 
@@ -265,110 +267,10 @@ static inline async_status async_map_n(struct async_loop *loop,
 }
 
 /* The same for true arrays: as many calls at once as there are tasks. */
-#define async_map(loop, batch, fn, frames, tasks)                             \
-    async_map_n(loop, batch, fn, frames, sizeof *(frames),                    \
+#define async_map(loop, batch, fn, frames, tasks)                              \
+    async_map_n(loop, batch, fn, frames, sizeof *(frames),                     \
                 sizeof(frames) / sizeof *(frames), tasks,                      \
                 sizeof(tasks) / sizeof *(tasks))
-
-/* ---- timeout ------------------------------------------------------------ */
-
-enum { /* what a timer of a timeout is, in its wait's flags */
-       ASYNC_TIMEOUT_IDLE_,
-       ASYNC_TIMEOUT_RUNNING_,
-       ASYNC_TIMEOUT_ASKS_,  /* expired, and asks whether it may land */
-       ASYNC_TIMEOUT_LANDED_ /* what is awaited unwinds with a cancel */
-};
-
-static inline void async_timeout_expire_(struct async_loop *loop,
-                                         struct async_timer *timer)
-{
-    struct async_task *task = (struct async_task *)timer->arg;
-
-    timer->wait_.flags = ASYNC_TIMEOUT_ASKS_;
-    ASYNC_ASSERT(task->wait_.asks < 255, "timeouts nested too deep");
-    task->wait_.asks++;
-    task->wait_.flags |= ASYNC_IS_LATE_;
-    async_ready_task_(loop, task);
-}
-
-static inline void async_timeout_asks_no_more_(struct async_task *task)
-{
-    if (--task->wait_.asks == 0)
-        task->wait_.flags &= (uint8_t)~ASYNC_IS_LATE_;
-}
-
-/* Awaitable, around another: await(async_timeout(loop, &timer, 500, x)) is x
- * with `ms` milliseconds to finish in. When they are over, what x waits for
- * returns ASYNC_ECANCELED, its functions unwind through their finally sections,
- * and then this returns ASYNC_ETIMEDOUT. If x finishes all the same, its
- * result is returned. Nests. `timer` is all-zero to start with, and stays where
- * it is till the end. If canceled here: x is. */
-static inline async_status async_timeout(struct async_loop *loop,
-                                         struct async_timer *timer, uint32_t ms,
-                                         async_status x)
-{
-    struct async_task *task = loop->current_;
-    int is = timer->wait_.flags;
-
-    if (x == ASYNC_PENDING || x == ASYNC_ASKED_) {
-        if (is == ASYNC_TIMEOUT_IDLE_) {
-            timer->wait_.flags = ASYNC_TIMEOUT_RUNNING_;
-            async_timer_start(loop, timer, async_ticks_(ms),
-                              async_timeout_expire_, task);
-            if (ms == 0) {
-                async_timer_stop(loop, timer);
-                async_timeout_expire_(loop, timer);
-            }
-        } else if (is == ASYNC_TIMEOUT_ASKS_ && x == ASYNC_ASKED_) {
-            timer->wait_.flags = ASYNC_TIMEOUT_LANDED_;
-            async_timeout_asks_no_more_(task);
-            loop->step_ |= ASYNC_STEP_LAND_;
-            return ASYNC_PENDING;
-        } else if (is == ASYNC_TIMEOUT_LANDED_ &&
-                   task->wait_.flags & ASYNC_IS_LANDING_) {
-            async_timeout_expire_(loop, timer); /* nothing took it */
-        }
-        return x;
-    }
-    if (is == ASYNC_TIMEOUT_RUNNING_)
-        async_timer_stop(loop, timer);
-    if (is == ASYNC_TIMEOUT_ASKS_)
-        async_timeout_asks_no_more_(task);
-    timer->wait_.flags = ASYNC_TIMEOUT_IDLE_;
-    return is == ASYNC_TIMEOUT_LANDED_ && x == ASYNC_ECANCELED
-               ? ASYNC_ETIMEDOUT
-               : x;
-}
-
-/* ---- semaphore ---------------------------------------------------------- */
-
-/* So many permits; those who want one too many wait in line, first come first
- * served. Yours; set `permits` before use. */
-struct async_semaphore {
-    size_t permits; /* that are free */
-    struct async_wait_ *line_;
-};
-
-/* Awaitable: takes a permit. If canceled here: the place in line is lost,
- * no permit is. */
-static inline async_status async_acquire(struct async_loop *loop,
-                                         struct async_semaphore *semaphore)
-{
-    if (semaphore->permits && !async_waits_in_(loop, &semaphore->line_)) {
-        semaphore->permits--;
-        return ASYNC_DONE;
-    }
-    return async_line_wait_(loop, &semaphore->line_);
-}
-
-/* Gives one back: to the first in line, if there is one. On the loop's thread,
- * from a task or not. */
-static inline void async_release(struct async_loop *loop,
-                                 struct async_semaphore *semaphore)
-{
-    if (!async_line_wake_(loop, &semaphore->line_, ASYNC_DONE))
-        semaphore->permits++;
-}
 
 #endif /* ASYNC_GATHER_H */
 
@@ -384,8 +286,8 @@ static inline void async_release(struct async_loop *loop,
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,

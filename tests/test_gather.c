@@ -2,83 +2,13 @@
  * SPDX-License-Identifier: MIT
  *
  *     cc -I.. test_gather.c -lcmocka
- *
- * The clock is a variable: run_to(40) polls at every time that the loop asks
- * for, up to 40. A line of a trace is a time, a name and what happened then.
  */
 #include "trace.h"
 
-#include "async_gather.h"
+#include "timeline.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
-
-static struct async_loop loop;
-static async_time now;
-static struct async_task task; /* the one that a test is about */
-
-static int gather_setup(void **state)
-{
-    static const struct async_task zero;
-
-    async_loop_init(&loop);
-    task = zero;
-    now = 0;
-    return trace_setup(state);
-}
-#define gather_claim(test) cmocka_unit_test_setup(test, gather_setup)
-
-static void note(const char *who, const char *what)
-{
-    trace("%u %s %s", (unsigned)async_now(&loop), who, what);
-}
-
-/* Polls at `now` until nothing is left to do then. Returns the ticks to the
- * next poll. */
-static async_time settle(void)
-{
-    async_time ticks;
-    int polls = 0;
-
-    while ((ticks = async_poll(&loop, now)) == 0) {
-        if (++polls == 1000)
-            fail_msg("the loop does not come to rest at %u", (unsigned)now);
-    }
-    return ticks;
-}
-
-/* Lets time pass up to `end`; stops at each time that the loop asks for.
- * Returns what the last poll did. */
-static async_time run_to(async_time end)
-{
-    async_time ticks = settle();
-
-    while (ticks <= end - now) {
-        now += ticks;
-        ticks = settle();
-    }
-    if (now != end) {
-        now = end;
-        ticks = settle();
-    }
-    return ticks;
-}
-
-/* Time passes in one leap: everything up to `end` falls on one tick. */
-static void leap_to(async_time end)
-{
-    now = end;
-    (void)settle();
-}
-
-static void spawn(struct async_task *which, async_fn *fn, void *frame)
-{
-    int status = async_spawn(&loop, which, fn, frame);
-
-    assert_int_equal(status, 0);
-}
 
 /* ---- the cast ----------------------------------------------------------- */
 
@@ -2637,132 +2567,136 @@ static void permits_are_never_lost_doubled_or_granted_out_of_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        gather_claim(gather_ends_when_its_last_task_has_ended),
-        gather_claim(results_are_in_input_order_whatever_order_they_came_in),
-        gather_claim(gather_of_tasks_that_have_all_ended_does_not_wait),
-        gather_claim(gather_waits_for_the_rest_when_some_have_ended_before),
-        gather_claim(gather_of_no_tasks_is_done_at_once),
-        gather_claim(
+        timeline_claim(gather_ends_when_its_last_task_has_ended),
+        timeline_claim(results_are_in_input_order_whatever_order_they_came_in),
+        timeline_claim(gather_of_tasks_that_have_all_ended_does_not_wait),
+        timeline_claim(gather_waits_for_the_rest_when_some_have_ended_before),
+        timeline_claim(gather_of_no_tasks_is_done_at_once),
+        timeline_claim(
             the_first_error_cancels_the_rest_and_awaits_their_clean_up),
-        gather_claim(the_failed_task_may_take_its_time_to_clean_up_too),
-        gather_claim(the_error_that_came_first_in_time_is_returned),
-        gather_claim(
+        timeline_claim(the_failed_task_may_take_its_time_to_clean_up_too),
+        timeline_claim(the_error_that_came_first_in_time_is_returned),
+        timeline_claim(
             of_two_errors_on_one_tick_the_one_that_ran_first_is_returned),
-        gather_claim(an_error_from_before_the_gather_began_cancels_the_rest),
-        gather_claim(a_canceled_task_is_an_error_for_its_gather),
-        gather_claim(a_task_that_ignores_the_cancel_is_awaited_to_its_end),
-        gather_claim(a_collecting_gather_lets_all_run_to_their_own_ends),
-        gather_claim(a_collecting_gather_takes_errors_from_before_it_began),
-        gather_claim(a_canceled_gather_cancels_its_tasks_and_awaits_them),
-        gather_claim(a_canceled_collecting_gather_is_canceled_all_the_same),
-        gather_claim(a_cancel_before_the_gather_began_cancels_its_tasks),
-        gather_claim(a_second_cancel_does_not_cut_the_clean_up_short),
-        gather_claim(an_error_before_a_cancel_is_what_gather_returns),
-        gather_claim(a_cancel_before_an_error_is_what_gather_returns),
-        gather_claim(a_gather_that_ends_on_the_tick_of_a_cancel_has_ended),
-        gather_claim(failed_tasks_of_a_gather_are_not_reported_as_unhandled),
-        gather_claim(a_batch_and_its_tasks_serve_a_second_gather),
-        gather_claim(
+        timeline_claim(an_error_from_before_the_gather_began_cancels_the_rest),
+        timeline_claim(a_canceled_task_is_an_error_for_its_gather),
+        timeline_claim(a_task_that_ignores_the_cancel_is_awaited_to_its_end),
+        timeline_claim(a_collecting_gather_lets_all_run_to_their_own_ends),
+        timeline_claim(a_collecting_gather_takes_errors_from_before_it_began),
+        timeline_claim(a_canceled_gather_cancels_its_tasks_and_awaits_them),
+        timeline_claim(a_canceled_collecting_gather_is_canceled_all_the_same),
+        timeline_claim(a_cancel_before_the_gather_began_cancels_its_tasks),
+        timeline_claim(a_second_cancel_does_not_cut_the_clean_up_short),
+        timeline_claim(an_error_before_a_cancel_is_what_gather_returns),
+        timeline_claim(a_cancel_before_an_error_is_what_gather_returns),
+        timeline_claim(a_gather_that_ends_on_the_tick_of_a_cancel_has_ended),
+        timeline_claim(failed_tasks_of_a_gather_are_not_reported_as_unhandled),
+        timeline_claim(a_batch_and_its_tasks_serve_a_second_gather),
+        timeline_claim(
             an_error_of_an_inner_gather_cancels_the_outer_ones_other_tasks),
-        gather_claim(a_cancel_reaches_the_tasks_of_inner_gathers),
-        gather_claim(a_gather_of_a_task_that_was_never_spawned_is_caught),
-        gather_claim(a_second_gather_of_one_task_is_caught),
-        gather_claim(
+        timeline_claim(a_cancel_reaches_the_tasks_of_inner_gathers),
+        timeline_claim(a_gather_of_a_task_that_was_never_spawned_is_caught),
+        timeline_claim(a_second_gather_of_one_task_is_caught),
+        timeline_claim(
             without_assertions_a_wrong_gather_is_refused_and_harms_nobody),
-        gather_claim(
+        timeline_claim(
             a_gathered_task_can_be_joined_before_and_after_it_was_gathered),
-        gather_claim(a_joiner_and_the_gather_both_get_a_tasks_error),
-        gather_claim(a_canceled_joiner_leaves_the_gathered_task_alone),
-        gather_claim(
+        timeline_claim(a_joiner_and_the_gather_both_get_a_tasks_error),
+        timeline_claim(a_canceled_joiner_leaves_the_gathered_task_alone),
+        timeline_claim(
             a_joiner_canceled_before_the_gather_began_has_left_the_line),
-        gather_claim(
+        timeline_claim(
             map_starts_the_calls_in_order_and_the_next_when_one_has_ended),
-        gather_claim(map_with_one_task_makes_one_call_after_the_other),
-        gather_claim(map_of_fewer_frames_than_tasks_leaves_tasks_unused),
-        gather_claim(map_of_no_frames_is_done_at_once),
-        gather_claim(map_of_frames_without_a_task_is_refused),
-        gather_claim(after_an_error_map_starts_no_more_calls),
-        gather_claim(a_collecting_map_makes_all_calls_whatever_fails),
-        gather_claim(a_canceled_map_starts_no_more_calls_and_awaits_the_others),
-        gather_claim(failed_calls_of_a_map_are_not_reported_as_unhandled),
-        gather_claim(fifty_calls_of_a_second_ten_at_a_time_take_five_seconds),
-        gather_claim(a_child_in_time_is_not_disturbed),
-        gather_claim(a_childs_own_error_is_returned_as_it_is),
-        gather_claim(a_child_that_never_waits_starts_no_timer),
-        gather_claim(a_child_too_late_unwinds_through_its_finally_first),
-        gather_claim(an_error_in_the_clean_up_does_not_hide_the_timeout),
-        gather_claim(
+        timeline_claim(map_with_one_task_makes_one_call_after_the_other),
+        timeline_claim(map_of_fewer_frames_than_tasks_leaves_tasks_unused),
+        timeline_claim(map_of_no_frames_is_done_at_once),
+        timeline_claim(map_of_frames_without_a_task_is_refused),
+        timeline_claim(after_an_error_map_starts_no_more_calls),
+        timeline_claim(a_collecting_map_makes_all_calls_whatever_fails),
+        timeline_claim(
+            a_canceled_map_starts_no_more_calls_and_awaits_the_others),
+        timeline_claim(failed_calls_of_a_map_are_not_reported_as_unhandled),
+        timeline_claim(fifty_calls_of_a_second_ten_at_a_time_take_five_seconds),
+        timeline_claim(a_child_in_time_is_not_disturbed),
+        timeline_claim(a_childs_own_error_is_returned_as_it_is),
+        timeline_claim(a_child_that_never_waits_starts_no_timer),
+        timeline_claim(a_child_too_late_unwinds_through_its_finally_first),
+        timeline_claim(an_error_in_the_clean_up_does_not_hide_the_timeout),
+        timeline_claim(
             a_child_that_ignores_the_timeout_and_ends_returns_its_result),
-        gather_claim(a_timeout_asks_only_once),
-        gather_claim(no_timer_is_left_behind_by_a_child_in_time),
-        gather_claim(no_timer_is_left_behind_by_a_child_too_late),
-        gather_claim(no_timer_is_left_behind_by_a_canceled_child),
-        gather_claim(a_timeout_of_0_ms_comes_with_the_next_step),
-        gather_claim(a_timeout_of_0_ms_leaves_a_child_that_does_not_wait_alone),
-        gather_claim(the_first_ms_count_however_often_they_are_evaluated),
-        gather_claim(a_timer_serves_one_timeout_after_the_other),
-        gather_claim(timeout_cuts_a_sleep),
-        gather_claim(timeout_lets_a_yield_through),
-        gather_claim(timeout_cuts_a_wait_for_a_condition),
-        gather_claim(timeout_cuts_a_wait_for_a_flag),
-        gather_claim(timeout_cuts_a_join_and_the_joined_task_goes_on),
-        gather_claim(timeout_cuts_a_wait_for_a_permit),
-        gather_claim(timeout_around_gather_awaits_the_canceled_tasks),
-        gather_claim(timeout_around_map_awaits_the_canceled_calls),
-        gather_claim(
+        timeline_claim(a_timeout_asks_only_once),
+        timeline_claim(no_timer_is_left_behind_by_a_child_in_time),
+        timeline_claim(no_timer_is_left_behind_by_a_child_too_late),
+        timeline_claim(no_timer_is_left_behind_by_a_canceled_child),
+        timeline_claim(a_timeout_of_0_ms_comes_with_the_next_step),
+        timeline_claim(
+            a_timeout_of_0_ms_leaves_a_child_that_does_not_wait_alone),
+        timeline_claim(the_first_ms_count_however_often_they_are_evaluated),
+        timeline_claim(a_timer_serves_one_timeout_after_the_other),
+        timeline_claim(timeout_cuts_a_sleep),
+        timeline_claim(timeout_lets_a_yield_through),
+        timeline_claim(timeout_cuts_a_wait_for_a_condition),
+        timeline_claim(timeout_cuts_a_wait_for_a_flag),
+        timeline_claim(timeout_cuts_a_join_and_the_joined_task_goes_on),
+        timeline_claim(timeout_cuts_a_wait_for_a_permit),
+        timeline_claim(timeout_around_gather_awaits_the_canceled_tasks),
+        timeline_claim(timeout_around_map_awaits_the_canceled_calls),
+        timeline_claim(
             an_error_inside_a_gather_beats_the_timeout_that_comes_later),
-        gather_claim(finished_and_timed_out_is_finished),
-        gather_claim(timed_out_and_finished_on_one_late_tick_is_finished),
-        gather_claim(
+        timeline_claim(finished_and_timed_out_is_finished),
+        timeline_claim(timed_out_and_finished_on_one_late_tick_is_finished),
+        timeline_claim(
             a_timeout_that_came_with_the_result_does_not_touch_the_next_wait),
-        gather_claim(
+        timeline_claim(
             a_wait_that_ends_on_the_deadline_leaves_it_to_the_childs_next_wait),
-        gather_claim(
+        timeline_claim(
             a_child_between_two_waits_at_the_deadline_is_cut_in_the_second),
-        gather_claim(
+        timeline_claim(
             results_on_the_deadline_leave_no_timeout_behind_however_many),
-        gather_claim(finished_and_canceled_is_finished),
-        gather_claim(canceled_and_finished_on_one_tick_is_finished),
-        gather_claim(granted_and_canceled_holds_the_permit_till_the_next_wait),
-        gather_claim(canceled_and_granted_on_one_tick_holds_the_permit_too),
-        gather_claim(granted_and_timed_out_holds_the_permit),
-        gather_claim(timed_out_and_canceled_is_timed_out_and_then_canceled),
-        gather_claim(canceled_in_the_poll_that_times_out_is_timed_out_first),
-        gather_claim(canceled_before_it_would_time_out_is_canceled),
-        gather_claim(
+        timeline_claim(finished_and_canceled_is_finished),
+        timeline_claim(canceled_and_finished_on_one_tick_is_finished),
+        timeline_claim(
+            granted_and_canceled_holds_the_permit_till_the_next_wait),
+        timeline_claim(canceled_and_granted_on_one_tick_holds_the_permit_too),
+        timeline_claim(granted_and_timed_out_holds_the_permit),
+        timeline_claim(timed_out_and_canceled_is_timed_out_and_then_canceled),
+        timeline_claim(canceled_in_the_poll_that_times_out_is_timed_out_first),
+        timeline_claim(canceled_before_it_would_time_out_is_canceled),
+        timeline_claim(
             a_cancel_while_a_timeout_cleans_up_is_taken_by_the_next_wait),
-        gather_claim(a_deadline_while_a_cancel_cleans_up_changes_nothing),
-        gather_claim(a_cancel_while_a_timed_out_gather_cleans_up_is_not_lost),
-        gather_claim(a_gather_that_is_timed_out_and_canceled_loses_neither),
-        gather_claim(an_inner_timeout_that_is_handed_on_ends_the_outer_one),
-        gather_claim(
+        timeline_claim(a_deadline_while_a_cancel_cleans_up_changes_nothing),
+        timeline_claim(a_cancel_while_a_timed_out_gather_cleans_up_is_not_lost),
+        timeline_claim(a_gather_that_is_timed_out_and_canceled_loses_neither),
+        timeline_claim(an_inner_timeout_that_is_handed_on_ends_the_outer_one),
+        timeline_claim(
             an_inner_timeout_that_is_caught_leaves_the_outer_one_running),
-        gather_claim(
+        timeline_claim(
             an_outer_timeout_ends_what_the_inner_one_would_still_allow),
-        gather_claim(two_nested_timeouts_on_one_tick_are_the_inner_one_first),
-        gather_claim(two_nested_timeouts_with_a_slow_clean_up_keep_that_order),
-        gather_claim(
+        timeline_claim(two_nested_timeouts_on_one_tick_are_the_inner_one_first),
+        timeline_claim(
+            two_nested_timeouts_with_a_slow_clean_up_keep_that_order),
+        timeline_claim(
             an_inner_deadline_after_the_outer_one_on_a_late_tick_is_still_first),
-        gather_claim(
+        timeline_claim(
             an_outer_deadline_while_the_inner_one_cleans_up_takes_the_next_wait),
-        gather_claim(
+        timeline_claim(
             two_timeouts_and_a_cancel_on_one_tick_are_taken_one_by_one),
-        gather_claim(a_timeout_set_in_a_finally_section_cuts_the_wait_there),
-        gather_claim(
+        timeline_claim(a_timeout_set_in_a_finally_section_cuts_the_wait_there),
+        timeline_claim(
             a_cancel_does_not_cut_a_wait_in_a_finally_section_its_timeout_does),
-        gather_claim(a_canceled_function_may_limit_its_clean_up),
-        gather_claim(
+        timeline_claim(a_canceled_function_may_limit_its_clean_up),
+        timeline_claim(
             a_timeout_from_outside_does_not_cut_a_finally_sections_wait),
-        gather_claim(permits_are_granted_in_the_order_they_were_asked_for),
-        gather_claim(as_many_hold_a_permit_as_there_are),
-        gather_claim(a_canceled_waiter_leaves_the_line),
-        gather_claim(a_waiter_that_times_out_leaves_the_line),
-        gather_claim(
+        timeline_claim(permits_are_granted_in_the_order_they_were_asked_for),
+        timeline_claim(as_many_hold_a_permit_as_there_are),
+        timeline_claim(a_canceled_waiter_leaves_the_line),
+        timeline_claim(a_waiter_that_times_out_leaves_the_line),
+        timeline_claim(
             a_latecomer_does_not_overtake_one_who_was_granted_a_permit),
-        gather_claim(
+        timeline_claim(
             a_release_from_outside_a_task_lets_one_go_and_tells_the_host),
-        gather_claim(a_release_with_nobody_in_line_keeps_the_permit),
-        gather_claim(permits_are_never_lost_doubled_or_granted_out_of_turn),
+        timeline_claim(a_release_with_nobody_in_line_keeps_the_permit),
+        timeline_claim(permits_are_never_lost_doubled_or_granted_out_of_turn),
     };
 
     return cmocka_run_group_tests_name("async_gather.h", tests, NULL, NULL);
