@@ -452,11 +452,6 @@ static inline void async_executor_refill_(struct async_executor *executor)
     async_executor_flush_(executor);
 }
 
-enum {
-    ASYNC_STOP_DRAIN, /* what is queued is still done */
-    ASYNC_STOP_CANCEL /* what is queued is not; what runs is asked to stop */
-};
-
 /* Wakes all who are idle: there are new orders. */
 static inline void async_executor_muster_(struct async_executor *executor)
 {

@@ -371,6 +371,9 @@ static inline struct async_job *async_worker_wait_(struct async_worker_ *worker)
     return job;
 }
 
+static inline void async_executor_posted_(struct async_loop *loop,
+                                          struct async_post *post);
+
 /* Runs the job, and hands it back. */
 static inline void async_worker_run_(struct async_worker_ *worker,
                                      struct async_job *job)
@@ -388,11 +391,12 @@ static inline void async_worker_run_(struct async_worker_ *worker,
         job->next_ = top == ASYNC_LOOKED_AT_ ? NULL : (struct async_job *)top;
     } while (!async_atomic_swap_if_(&executor->finished_, top, (size_t)job));
     if (!top)
-        async_post(executor->loop_, &executor->post_, async_executor_posted_);
+        async_post_send(executor->loop_, &executor->post_,
+                        async_executor_posted_);
 }
 
 /* A thread's life. */
-static inline void *async_worker_(void *arg)
+static inline void *async_worker_run_all_(void *arg)
 {
     struct async_worker_ *worker = (struct async_worker_ *)arg;
     struct async_executor *executor = worker->executor;
@@ -465,7 +469,7 @@ static inline int async_worker_start_(struct async_executor *executor)
     executor->here_++;
     async_os_lock_give_(&executor->lock_);
     error = async_os_thread_start_(&worker->thread, executor->stack_bytes,
-                                   async_worker_, worker);
+                                   async_worker_run_all_, worker);
     if (!error)
         return 0;
     (void)async_atomic_add_(&executor->crew_, (size_t)-ASYNC_CREW_);
