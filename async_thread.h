@@ -195,18 +195,21 @@ static inline int async_executor_here_(const struct async_executor *executor)
     return executor->process_ == async_os_process_();
 }
 
-/* The lock, for the loop's thread: where there is anybody to lock out. */
-static inline void async_executor_lock_(struct async_executor *executor)
+/* Takes the lock on the loop's thread, if there is anybody to lock out. */
+static inline int async_executor_lock_(struct async_executor *executor)
 {
-    if (executor->is_ == ASYNC_EXECUTOR_IS_STARTED_ &&
-        async_executor_here_(executor))
+    int locked = executor->is_ == ASYNC_EXECUTOR_IS_STARTED_ &&
+                 async_executor_here_(executor);
+
+    if (locked)
         async_os_lock_take_(&executor->lock_);
+    return locked;
 }
 
-static inline void async_executor_unlock_(struct async_executor *executor)
+static inline void async_executor_unlock_(struct async_executor *executor,
+                                          int locked)
 {
-    if (executor->is_ == ASYNC_EXECUTOR_IS_STARTED_ &&
-        async_executor_here_(executor))
+    if (locked)
         async_os_lock_give_(&executor->lock_);
 }
 
@@ -250,16 +253,16 @@ static inline void async_executor_promise_(struct async_executor *executor)
 static inline int async_executor_withdraw_(struct async_executor *executor,
                                            struct async_job *job)
 {
-    int was_queued;
+    int was_queued, locked;
 
     if (job->slot_) {
         was_queued = async_atomic_swap_if_(job->slot_, (size_t)job, 0);
     } else {
-        async_executor_lock_(executor);
+        locked = async_executor_lock_(executor);
         was_queued = job->is_behind_;
         if (was_queued)
             async_executor_unlink_(executor, job);
-        async_executor_unlock_(executor);
+        async_executor_unlock_(executor, locked);
     }
     if (was_queued) {
         executor->put_--;
@@ -280,9 +283,10 @@ async_executor_oldest_(struct async_executor *executor)
         job = (struct async_job *)async_atomic_load_(
             &executor->ring_[i % ASYNC_RING]);
     if (!job) {
-        async_executor_lock_(executor);
+        int locked = async_executor_lock_(executor);
+
         job = executor->first_;
-        async_executor_unlock_(executor);
+        async_executor_unlock_(executor, locked);
     }
     return job;
 }
@@ -337,32 +341,34 @@ static inline int async_executor_push_(struct async_executor *executor,
 }
 
 /* Has the workers do what is queued: starts threads, as many as there is work
- * for, or wakes one. */
+ * for, and wakes one. */
 static inline void async_executor_flush_(struct async_executor *executor)
 {
-    size_t crew, done;
-    int error = ASYNC_ENOTSUP;
+    size_t threads, done;
+    int error = 0;
 
     executor->flushed_ = 1;
-    if (async_executor_here_(executor)) {
-        crew = async_atomic_add_(&executor->crew_, 0);
-        if (crew / ASYNC_CREW_ < executor->limit_ &&
-            crew / ASYNC_CREW_ < executor->away_) {
-            (void)async_executor_sum_(executor, &done);
-            error = 0;
-            while (!error && crew / ASYNC_CREW_ < executor->limit_ &&
-                   crew / ASYNC_CREW_ < executor->put_ - done) {
-                error = async_worker_start_(executor);
-                crew = async_atomic_add_(&executor->crew_, 0);
-            }
-        }
-        if (crew / ASYNC_CREW_) {
-            async_executor_call_(executor);
-            return;
+    if (!async_executor_here_(executor)) {
+        async_executor_drop_(executor, ASYNC_ENOTSUP);
+        async_executor_promise_(executor);
+        return;
+    }
+    threads = async_atomic_add_(&executor->crew_, 0) / ASYNC_CREW_;
+    if (threads < executor->limit_ && threads < executor->away_) {
+        (void)async_executor_sum_(executor, &done);
+        for (; threads < executor->limit_ && threads < executor->put_ - done;
+             threads++) {
+            error = async_worker_start_(executor);
+            if (error)
+                break;
         }
     }
-    async_executor_drop_(executor, error);
-    async_executor_promise_(executor);
+    if (threads) {
+        async_executor_call_(executor);
+    } else {
+        async_executor_drop_(executor, error);
+        async_executor_promise_(executor);
+    }
 }
 
 /* The executor's own task: at the end of a round it tells the workers of what
@@ -381,7 +387,7 @@ static inline async_status async_executor_task_(struct async_loop *loop,
             loop->step_ |= ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_;
             return ASYNC_PENDING;
         }
-        if (patience--)
+        if (executor->away_ && patience--)
             async_os_pause_();
         else if (async_atomic_swap_if_(&executor->finished_, ASYNC_LOOKED_AT_,
                                        0))
@@ -413,50 +419,54 @@ static inline void async_executor_put_(struct async_executor *executor,
                                        struct async_job *job)
 {
     struct async_loop *loop = executor->loop_;
+    int locked;
 
     job->is_ = ASYNC_JOB_IS_SUBMITTED_;
     job->since_ = loop->now_;
     executor->put_++;
     executor->away_++;
     loop->coming_++;
-    if (executor->behind_ || !async_executor_push_(executor, job)) {
-        async_os_lock_take_(&executor->lock_);
-        job->slot_ = NULL;
-        job->is_behind_ = 1;
-        job->next_ = NULL;
-        job->before_ = executor->last_;
-        if (executor->last_)
-            executor->last_->next_ = job;
-        else
-            executor->first_ = job;
-        executor->last_ = job;
-        async_atomic_store_(&executor->behind_, executor->behind_ + 1);
-        async_os_lock_give_(&executor->lock_);
-    }
     executor->flushed_ = 0;
+    if (!async_atomic_load_(&executor->behind_) &&
+        async_executor_push_(executor, job))
+        return;
+    locked = async_executor_lock_(executor);
+    job->slot_ = NULL;
+    job->is_behind_ = 1;
+    job->next_ = NULL;
+    job->before_ = executor->last_;
+    if (executor->last_)
+        executor->last_->next_ = job;
+    else
+        executor->first_ = job;
+    executor->last_ = job;
+    async_atomic_store_(&executor->behind_, executor->behind_ + 1);
+    async_executor_unlock_(executor, locked);
 }
 
 /* What is behind the ring moves up. */
 static inline void async_executor_refill_(struct async_executor *executor)
 {
     struct async_job *job;
+    int locked = async_executor_lock_(executor);
 
-    async_os_lock_take_(&executor->lock_);
     while ((job = executor->first_) != NULL) {
         if (async_atomic_load_(&executor->ring_[executor->tail_ % ASYNC_RING]))
             break;
         async_executor_unlink_(executor, job);
         (void)async_executor_push_(executor, job);
     }
-    async_os_lock_give_(&executor->lock_);
+    async_executor_unlock_(executor, locked);
     async_executor_flush_(executor);
 }
 
-/* Wakes all who are idle: there are new orders. */
+/* Has all workers come to the lock, which is held. */
 static inline void async_executor_muster_(struct async_executor *executor)
 {
     struct async_worker_ *worker;
 
+    if (!(async_atomic_load_(&executor->orders_) & ASYNC_ORDER_COME_))
+        (void)async_atomic_add_(&executor->orders_, ASYNC_ORDER_COME_);
     while ((worker = async_executor_rouse_(executor)) != NULL)
         async_os_signal_one_(&worker->call);
 }
@@ -477,11 +487,8 @@ static inline int async_executor_limit(struct async_executor *executor,
         return ASYNC_ENOTSUP;
     async_os_lock_take_(&executor->lock_);
     executor->limit_ = workers;
-    if (async_executor_surplus_(executor) &&
-        !(executor->orders_ & ASYNC_ORDER_COUNT_)) {
-        (void)async_atomic_add_(&executor->orders_, ASYNC_ORDER_COUNT_);
+    if (async_executor_surplus_(executor))
         async_executor_muster_(executor);
-    }
     async_os_lock_give_(&executor->lock_);
     if (executor->away_)
         async_executor_flush_(executor);
@@ -537,28 +544,27 @@ static inline int async_executor_stop_within(struct async_executor *executor,
 {
     struct async_os_moment_ until;
     struct async_worker_ *worker;
-    int here, itself, in_time = 1;
+    int here, itself, locked, in_time = 1;
 
     if (executor->is_ != ASYNC_EXECUTOR_IS_STARTED_)
         return 0;
-    here = async_executor_here_(executor);
-    async_executor_lock_(executor);
+    here = locked = async_executor_lock_(executor);
     itself = here && async_executor_is_this_(executor);
-    async_executor_unlock_(executor);
+    async_executor_unlock_(executor, locked);
     ASYNC_ASSERT(!itself, "an executor is stopped by a job of its own: stop it "
                           "from its loop's thread");
     if (itself)
         return ASYNC_EDEADLK;
     if (!executor->flushed_)
         async_executor_flush_(executor);
-    if (how == ASYNC_STOP_CANCEL || !here) {
-        if (!(executor->orders_ & ASYNC_ORDER_STOP_))
-            (void)async_atomic_add_(&executor->orders_, ASYNC_ORDER_STOP_);
+    if (how == ASYNC_STOP_CANCEL || !here) { /* in this order */
         async_executor_drop_(executor, ASYNC_ECLOSED);
+        if (!(async_atomic_load_(&executor->orders_) & ASYNC_ORDER_STOP_))
+            (void)async_atomic_add_(&executor->orders_, ASYNC_ORDER_STOP_);
     }
     if (here)
         until = async_os_moment_in_(ms);
-    async_executor_lock_(executor);
+    locked = async_executor_lock_(executor);
     executor->closed_ = 1;
     if (here) {
         async_executor_muster_(executor);
@@ -570,7 +576,7 @@ static inline int async_executor_stop_within(struct async_executor *executor,
                                                &executor->lock_, &until);
         in_time = !executor->here_;
     }
-    async_executor_unlock_(executor);
+    async_executor_unlock_(executor, locked);
     while (executor->outside_ &&
            async_line_wake_(executor->loop_, &executor->outside_, ASYNC_DONE))
         executor->promised_++;
@@ -661,12 +667,12 @@ static inline async_status async_offload(struct async_loop *loop,
         async_executor_put_(executor, job);
     }
     status = async_line_wait_(loop, &job->line_);
+    if (put && executor->spin)
+        async_executor_look_(executor);
     if (put && loop->ready_ == loop->current_) /* the round's last */
         async_executor_flush_(executor);
     else if (put)
         async_executor_ready_(executor);
-    if (put && executor->spin)
-        async_executor_look_(executor);
     if (status == ASYNC_DONE) {
         status = job->is_ == ASYNC_JOB_IS_CANCELED_ ? ASYNC_ECANCELED
                  : job->status_ < 0                 ? job->status_

@@ -194,7 +194,7 @@ enum {
     ASYNC_CREW_ = 0x10000,
     ASYNC_LOOKED_AT_ = 1,
     ASYNC_ORDER_STOP_ = 1, /* to jobs that run */
-    ASYNC_ORDER_COUNT_ = 2 /* to workers: there are too many of them */
+    ASYNC_ORDER_COME_ = 2  /* to workers: to the lock, before any job */
 };
 
 /* An executor in numbers, at one instant. */
@@ -363,10 +363,9 @@ static inline struct async_job *async_worker_wait_(struct async_worker_ *worker)
             (void)async_atomic_add_(&executor->crew_, ASYNC_CREW_);
         leaves = !job;
     } while (!job && !leaves);
-    if (async_atomic_load_(&executor->orders_) & ASYNC_ORDER_COUNT_ &&
-        !async_executor_surplus_(executor))
-        (void)async_atomic_add_(&executor->orders_,
-                                (size_t)-ASYNC_ORDER_COUNT_);
+    if (async_atomic_load_(&executor->orders_) & ASYNC_ORDER_COME_ &&
+        !async_executor_surplus_(executor) && !executor->closed_)
+        (void)async_atomic_add_(&executor->orders_, (size_t)-ASYNC_ORDER_COME_);
     async_os_lock_give_(&executor->lock_);
     return job;
 }
@@ -410,12 +409,13 @@ static inline void *async_worker_run_all_(void *arg)
     if (executor->started)
         executor->started(executor);
     for (;;) {
-        job = async_atomic_load_(&executor->orders_) & ASYNC_ORDER_COUNT_
-                  ? NULL
-                  : async_executor_take_(executor, &tail);
-        if (!job && spins++ < executor->spin) {
-            async_os_pause_();
-            continue;
+        job = NULL;
+        if (!(async_atomic_load_(&executor->orders_) & ASYNC_ORDER_COME_)) {
+            job = async_executor_take_(executor, &tail);
+            if (!job && spins++ < executor->spin) {
+                async_os_pause_();
+                continue;
+            }
         }
         spins = 0;
         if (!job) {
