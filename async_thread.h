@@ -639,7 +639,8 @@ static inline async_status async_offload(struct async_loop *loop,
             return ASYNC_EINVAL;
         if (executor->closed_)
             return ASYNC_ECLOSED;
-        executor->loop_ = loop;
+        if (!executor->loop_) /* workers read it */
+            executor->loop_ = loop;
         job->executor_ = executor;
         job->fn_ = fn;
         job->arg_ = arg;

@@ -107,9 +107,13 @@ static void *start_held(void *arg)
 static int pthread_create_held(pthread_t *thread, const pthread_attr_t *with,
                                void *(*fn)(void *), void *arg)
 {
-    stack_asked_for = 0;
+    size_t stack = 0;
+
     if (with)
-        (void)pthread_attr_getstacksize(with, &stack_asked_for);
+        (void)pthread_attr_getstacksize(with, &stack);
+    (void)pthread_mutex_lock(&lock);
+    stack_asked_for = stack;
+    (void)pthread_mutex_unlock(&lock);
     if (!threads_are_held)
         return pthread_create(thread, with, fn, arg);
     held_fn = fn;
