@@ -93,7 +93,6 @@ struct async_worker_ {
     volatile size_t begun;
     volatile size_t done;
     volatile size_t current; /* its job, while it works on one */
-    char apart[ASYNC_APART_];
 };
 
 enum {
@@ -369,9 +368,6 @@ static inline struct async_job *async_worker_wait_(struct async_worker_ *worker)
     async_os_lock_give_(&executor->lock_);
     return job;
 }
-
-static inline void async_executor_posted_(struct async_loop *loop,
-                                          struct async_post *post);
 
 /* Runs the job, and hands it back. */
 static inline void async_worker_run_(struct async_worker_ *worker,

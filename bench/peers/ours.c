@@ -673,7 +673,7 @@ static async parts(struct async_loop *loop, void *frame)
 
 static void pi(long count)
 {
-    struct async_executor executor;
+    static struct async_executor executor;
     struct async_loop loop = {0};
     struct parts frame = {.count = (size_t)count};
     long i, sequence = 0, parallel = 0;
