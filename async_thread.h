@@ -175,6 +175,7 @@ static inline int async_executor_start(struct async_executor *executor,
         executor->workers_[i].begun = executor->workers_[i].done = 0;
     }
     executor->loop_ = NULL;
+    executor->posted_ = async_executor_posted_;
     executor->put_ = executor->begun_ = executor->canceled_ = 0;
     executor->orders_ = executor->crew_ = 0;
     executor->idle_ = NULL;
@@ -639,7 +640,7 @@ static inline async_status async_offload(struct async_loop *loop,
             return ASYNC_EINVAL;
         if (executor->closed_)
             return ASYNC_ECLOSED;
-        if (!executor->loop_) /* workers read it */
+        if (!executor->loop_)
             executor->loop_ = loop;
         job->executor_ = executor;
         job->fn_ = fn;

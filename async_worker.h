@@ -136,7 +136,8 @@ struct async_executor {
     void *arg;                                         /* for these two */
 
     /* the loop's thread only */
-    struct async_loop *loop_;
+    struct async_loop *loop_; /* workers read it, once they have a job */
+    void (*posted_)(struct async_loop *loop, struct async_post *post);
     struct async_wait_ *outside_; /* tasks that wait for a place */
     unsigned promised_;           /* places that such tasks were let go for */
     unsigned places_;
@@ -159,9 +160,8 @@ struct async_executor {
     /* atomic; all write */
     volatile size_t head_;
     char apart_2_[ASYNC_APART_];
-    volatile size_t
-        finished_;           /* ASYNC_LOOKED_AT_: none, and nobody need tell */
-    struct async_post post_; /* of who pushed the first */
+    volatile size_t finished_; /* ASYNC_LOOKED_AT_: none, and tell nobody */
+    struct async_post post_;   /* of who pushed the first */
     char apart_3_[ASYNC_APART_];
     volatile size_t crew_;   /* threads * ASYNC_CREW_, and how many are idle */
     volatile size_t behind_; /* how many jobs; written under the lock */
@@ -386,8 +386,7 @@ static inline void async_worker_run_(struct async_worker_ *worker,
         job->next_ = top == ASYNC_LOOKED_AT_ ? NULL : (struct async_job *)top;
     } while (!async_atomic_swap_if_(&executor->finished_, top, (size_t)job));
     if (!top)
-        async_post_send(executor->loop_, &executor->post_,
-                        async_executor_posted_);
+        async_post_send(executor->loop_, &executor->post_, executor->posted_);
 }
 
 /* A thread's life. */
