@@ -25,14 +25,11 @@ ev.h          libev-dev                libev-devel        libev-dev     libev   
 event2/event.h libevent-dev            libevent-devel     libevent-dev  libevent    libevent
 glib          libglib2.0-dev           glib2-devel        glib-dev      glib2       glib
 sdl2          libsdl2-dev              SDL2-devel         sdl2-dev      sdl2        sdl2
-hyperfine     hyperfine                hyperfine          ev.h          libev-dev                libev-devel        libev-dev     libev       libev
-event2/event.h libevent-dev            libevent-devel     libevent-dev  libevent    libevent
-glib          libglib2.0-dev           glib2-devel        glib-dev      glib2       glib
-sdl2          libsdl2-dev              SDL2-devel         sdl2-dev      sdl2        sdl2
-hyperfine     hyperfine   hyperfine
+hyperfine     hyperfine                hyperfine          hyperfine     hyperfine   hyperfine
 clang         clang                    clang              clang         clang       -
 clang-tsan    libclang-rt-dev          compiler-rt        compiler-rt   compiler-rt -
 valgrind      valgrind                 valgrind           valgrind      valgrind    -
+spin          spin                     -                  -             -           spin
 python3       python3                  python3            python3       python      python3
 gnuplot       gnuplot-nox,fonts-dejavu-core gnuplot       gnuplot       gnuplot     gnuplot
 shellcheck    shellcheck               ShellCheck         shellcheck    shellcheck  shellcheck

@@ -15,7 +15,8 @@
  * bits of a hash. Where registers can't be looked at, no run ends early.)
  *
  * Environment: PREEMPTIONS (4), SCHEDULES: give up after so many (10000000),
- * ONLY: claims with this in their names, STATES=0: no run ends early.
+ * ONLY: claims with this in their names, STATES=0: no run ends early, LATE=0:
+ * no store is late.
  */
 #include <errno.h>
 #include <poll.h>
@@ -105,6 +106,11 @@ static struct {
     int is_open[2 * PIPES];
     int pipe_count;
     int failing_thread;
+    struct late {
+        volatile void *word;
+        uint64_t value;
+        size_t size;
+    } late[THREADS]; /* a store of each, that others don't see yet */
     struct {
         char *begin;
         size_t size;
@@ -148,7 +154,7 @@ static struct {
     int outcome;
     int is_switch;
     int from_start;
-    int failures, has_no_states;
+    int failures, has_no_states, is_in_order;
     uint64_t runs, seen;
 } search;
 enum { RUN_ENDED, RUN_SEEN, RUN_FAILED };
@@ -851,11 +857,76 @@ __attribute__((noinline)) static void wipe(void)
     __asm__ volatile("" : : "r"(frames) : "memory");
 }
 
+/* The store that is late, if there is one, arrives. */
+static void arrive(void)
+{
+    struct late *late = &now.late[now.current];
+
+    if (!late->word)
+        return;
+    look_whether_gone(late->word);
+    switch (late->size) {
+    case 1:
+        *(volatile uint8_t *)late->word = (uint8_t)late->value;
+        break;
+    case 4:
+        *(volatile uint32_t *)late->word = (uint32_t)late->value;
+        break;
+    default:
+        *(volatile uint64_t *)late->word = late->value;
+        break;
+    }
+    memset(late, 0, sizeof *late);
+    wake_all();
+    note("(its store arrives)", "", "", 0);
+}
+
+static int pick_one_of(int count)
+{
+    self()->condition = PICKS;
+    self()->picks = count;
+    turn();
+    self()->condition = READY;
+    return self()->result;
+}
+
+/* True if a store of the next operation is late. */
+int explorer_is_late(volatile void *word, uintptr_t value, size_t size,
+                     int order)
+{
+    struct late *late = &now.late[now.current];
+
+    if (instrumented || order == __ATOMIC_SEQ_CST || search.is_in_order)
+        return 0;
+    search.is_bounded |= !search.left;
+    if (!search.left || !pick_one_of(2))
+        return 0;
+    search.left--;
+    trace.preemptions++;
+    late->word = word;
+    late->value = value;
+    late->size = size;
+    note("(that is late)", "", "", 0);
+    return 1;
+}
+
+/* Where a load finds its word: a thread sees its own stores. */
+uintptr_t explorer_where(const volatile void *word)
+{
+    struct late *late = &now.late[now.current];
+
+    return late->word == word && word ? (uintptr_t)&late->value
+                                      : (uintptr_t)word;
+}
+
 static void step(const char *what, const char *on, const volatile void *object,
                  int writes, const char *file, int line)
 {
     int i;
 
+    if (now.late[now.current].word &&
+        (writes || self()->spins || !pick_one_of(2)))
+        arrive();
     self()->next_object = object;
     self()->next_writes = writes;
     turn();
@@ -1065,11 +1136,7 @@ int explorer_cond_signal(struct explorer_cond *cond, int all, const char *file,
             waiting[count++] = i;
     explorer_saw(count);
     if (!all && count) {
-        self()->condition = PICKS;
-        self()->picks = count;
-        turn();
-        self()->condition = READY;
-        waiting[0] = waiting[self()->result];
+        waiting[0] = waiting[pick_one_of(count)];
         count = 1;
     }
     while (count) {
@@ -1095,6 +1162,7 @@ static void live(void)
         _longjmp(starter, 1);
     thread = self();
     thread->returned = thread->fn(thread->arg);
+    arrive();
     thread->condition = OVER;
     release(thread);
     wake_all();
@@ -1252,7 +1320,7 @@ int explorer_poll(struct pollfd *fds, size_t count, int ms, const char *file,
         if (ms > 0)
             thread->deadline = now.clock_ns + ms * INT64_C(1000000);
     }
-    step("poll", "", count == 1 ? pipe_of(fds->fd) : NULL, 0, file, line);
+    step("poll", "", count == 1 ? pipe_of(fds->fd) : NULL, 1, file, line);
     thread->condition = READY;
     thread->is_timed = 0;
     thread->deadline = 0;
@@ -1451,6 +1519,7 @@ void explore(const char *name, void (*body)(void), void *world, size_t size)
         return;
     if (!beside[0].stack)
         make_stacks();
+    search.is_in_order = !from_environment("LATE", 1);
     search.has_no_states = !from_environment("STATES", 1);
     free(cells);
     cells = calloc(size + (size_t)STACK_BYTES * THREADS, sizeof *cells);
