@@ -131,6 +131,37 @@ static async stops_it(struct async_loop *loop, void *frame)
     async_end();
 }
 
+static async one_after_the_other(struct async_loop *loop, void *frame)
+{
+    struct program *self = frame;
+
+    async_begin(self);
+    for (self->i = 0; self->i < 2; self->i++) {
+        memset(&world.calls[0], 0, sizeof world.calls[0]);
+        world.ran[0] = 0;
+        await(call(loop, &world.calls[0]));
+        explorer_check(world.calls[0].status == ASYNC_DONE);
+    }
+    async_end();
+}
+
+static async changes_the_limit(struct async_loop *loop, void *frame)
+{
+    struct program *self = frame;
+
+    async_begin(self);
+    spawn_calls(loop, self->count);
+    for (self->i = 0; self->i < self->rounds; self->i++)
+        await(async_yield_now(loop));
+    explorer_check(async_executor_limit(&world.executor, 1) == 0);
+    for (self->i = 0; self->i < self->count; self->i++) {
+        await(async_join(loop, &world.tasks[self->i]));
+        explorer_check(end_call(self->i) == ASYNC_DONE);
+        explorer_check(world.ran[self->i] == 1);
+    }
+    async_end();
+}
+
 /* Runs it, and frees what it has used. */
 static void run_program(unsigned workers, unsigned places, async_fn *fn)
 {
@@ -206,6 +237,33 @@ static void a_stop_of_two_workers_lets_none_sleep(void)
     run_program(2, 2, stops_it);
 }
 
+static void a_worker_that_spins_is_given_jobs_and_ends(void)
+{
+    world.executor.spin = 2;
+    world.program.count = 2;
+    run_program(1, 2, all_of_them);
+}
+
+static void a_job_that_comes_as_its_thread_retires_is_done(void)
+{
+    world.executor.idle_ms = 1;
+    world.program.count = 1;
+    run_program(1, 1, one_after_the_other);
+}
+
+static void jobs_behind_the_ring_move_up(void)
+{
+    world.program.count = 3; /* in a ring of 2 */
+    run_program(1, 3, all_of_them);
+}
+
+static void a_limit_of_fewer_threads_leaves_enough(void)
+{
+    world.program.count = 2;
+    world.program.rounds = 2; /* both have begun */
+    run_program(2, 2, changes_the_limit);
+}
+
 static void a_thread_that_cannot_be_started_leaves_the_other_to_do_it(void)
 {
     explorer_fail_thread(2);
@@ -225,6 +283,10 @@ int main(void)
     CLAIM(a_stop_that_drains_ends_every_await);
     CLAIM(a_stop_that_cancels_ends_every_await);
     CLAIM(a_stop_of_two_workers_lets_none_sleep);
+    CLAIM(a_worker_that_spins_is_given_jobs_and_ends);
+    CLAIM(a_job_that_comes_as_its_thread_retires_is_done);
+    CLAIM(jobs_behind_the_ring_move_up);
+    CLAIM(a_limit_of_fewer_threads_leaves_enough);
     CLAIM(a_thread_that_cannot_be_started_leaves_the_other_to_do_it);
     return explorer_end();
 }

@@ -42,7 +42,7 @@ static void *poster(void *arg)
     int i;
 
     for (i = 0; i < CALLS; i++)
-        async_post(&world.loop, &calls[i].post, make_call);
+        async_post_send(&world.loop, &calls[i].post, make_call);
     return NULL;
 }
 
