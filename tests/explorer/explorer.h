@@ -210,7 +210,7 @@ int explorer_clock(struct timespec *time);
 #define pthread_self explorer_self
 #define pthread_equal(one, other) ((one) == (other))
 #define pthread_sigmask(how, set, former) 0
-#define prctl(...) 0
+#define prctl(what, name, ...) ((void)(name), 0)
 #define sched_yield() explorer_yield(__FILE__, __LINE__)
 #define pipe explorer_pipe
 #define fcntl(...) 0
