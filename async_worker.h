@@ -147,6 +147,7 @@ struct async_executor {
     size_t canceled_; /* withdrawn */
     long process_;    /* that started it */
     int is_;          /* ASYNC_EXECUTOR_IS_... */
+    unsigned made_;   /* of workers_: those that have been used */
     int flushed_;     /* workers have been told of all that is queued */
     int looks_;       /* for what is finished, so nobody need tell */
     struct async_task task_;
@@ -458,6 +459,8 @@ static inline int async_worker_start_(struct async_executor *executor)
     if (error)
         return error;
     worker->executor = executor;
+    if (executor->made_ <= (unsigned)(worker - executor->workers_))
+        executor->made_ = (unsigned)(worker - executor->workers_) + 1;
     (void)async_atomic_add_(&executor->crew_, ASYNC_CREW_);
     async_os_lock_take_(&executor->lock_);
     worker->is = ASYNC_WORKER_IS_HERE_;
