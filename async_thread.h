@@ -415,6 +415,21 @@ static inline void async_executor_look_(struct async_executor *executor)
     }
 }
 
+/* After a job was queued. The first one in a round is told of at once, the
+ * others at its end: who was woken for the first takes them too. */
+static inline void async_executor_tell_(struct async_executor *executor)
+{
+    struct async_loop *loop = executor->loop_;
+    int is_first = !(executor->task_.wait_.flags & ASYNC_IS_ALIVE_);
+
+    if (executor->spin)
+        async_executor_look_(executor);
+    if (is_first)
+        async_executor_flush_(executor);
+    if (loop->ready_ != loop->current_)
+        async_executor_ready_(executor);
+}
+
 /* Queues the job. */
 static inline void async_executor_put_(struct async_executor *executor,
                                        struct async_job *job)
@@ -669,12 +684,8 @@ static inline async_status async_offload(struct async_loop *loop,
         async_executor_put_(executor, job);
     }
     status = async_line_wait_(loop, &job->line_);
-    if (put && executor->spin)
-        async_executor_look_(executor);
-    if (put && loop->ready_ == loop->current_) /* the round's last */
-        async_executor_flush_(executor);
-    else if (put)
-        async_executor_ready_(executor);
+    if (put)
+        async_executor_tell_(executor);
     if (status == ASYNC_DONE) {
         status = job->is_ == ASYNC_JOB_IS_CANCELED_ ? ASYNC_ECANCELED
                  : job->status_ < 0                 ? job->status_

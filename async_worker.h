@@ -117,10 +117,11 @@ enum {
  * two atomic swaps a job, takes no lock and touches nothing of the loop's.
  *
  * Workers that find nothing are idle, which takes the lock. They are not woken
- * for each job: at the end of a round the loop wakes one, and a worker that was
- * woken, and leaves others in the queue, wakes the next. So no job waits while
- * a worker sleeps. Nothing is missed, because both sides change `crew_`: the
- * loop after it has filled slots, a worker before it looks for the last time.
+ * for each job: the loop wakes one for the first job of a round and one at the
+ * round's end, and a worker that was woken, and leaves others in the queue,
+ * wakes the next. So no job waits while a worker sleeps and the loop does.
+ * Nothing is missed, because both sides change `crew_`: the loop after it has
+ * filled slots, a worker before it looks for the last time.
  */
 struct async_executor {
     /* yours, before the start */

@@ -1622,6 +1622,37 @@ no_job_waits_behind_one_that_blocks_while_a_thread_is_idle(void **state)
     async_executor_stop(&executor, ASYNC_STOP_DRAIN);
 }
 
+/* Holds the loop until a job has begun. */
+struct holdup {
+    struct async_frame async;
+};
+
+static async holdup(struct async_loop *on, void *frame)
+{
+    struct holdup *self = frame;
+
+    (void)on;
+    async_begin(self);
+    post_take(&entered, 1);
+    async_end();
+}
+
+static void the_first_job_of_a_round_begins_before_the_round_ends(void **state)
+{
+    struct holdup frame = {{0}};
+
+    (void)state;
+    start(1, 1);
+    spawn(0);
+    (void)async_spawn(&loop, &tasks[1], holdup, &frame);
+    settle(); /* or it hangs */
+
+    assert_counts(1, 1, 0, 0);
+    go(0, 0);
+    finish();
+    assert_trace("a done\n");
+}
+
 static void all_threads_wake_for_jobs_of_one_round(void **state)
 {
     int i;
@@ -2842,6 +2873,7 @@ int main(void)
         thread_claim(an_ended_threads_jobs_are_still_counted),
         thread_claim(
             no_job_waits_behind_one_that_blocks_while_a_thread_is_idle),
+        thread_claim(the_first_job_of_a_round_begins_before_the_round_ends),
         thread_claim(all_threads_wake_for_jobs_of_one_round),
         thread_claim(a_higher_limit_starts_threads_for_what_is_queued),
         thread_claim(a_lower_limit_ends_threads_after_the_job_they_are_at),
