@@ -107,9 +107,8 @@ static struct {
     int pipe_count;
     int failing_thread;
     struct late {
-        volatile void *word;
-        uint64_t value;
-        size_t size;
+        const volatile void *word;
+        uint64_t before;
     } late[THREADS]; /* a store of each, that others don't see yet */
     struct {
         char *begin;
@@ -857,28 +856,26 @@ __attribute__((noinline)) static void wipe(void)
     __asm__ volatile("" : : "r"(frames) : "memory");
 }
 
-/* The store that is late, if there is one, arrives. */
-static void arrive(void)
+/* A store of the thread that is late, if there is one, arrives. */
+static void arrive(int thread)
 {
-    struct late *late = &now.late[now.current];
+    struct late *late = &now.late[thread];
 
     if (!late->word)
         return;
-    look_whether_gone(late->word);
-    switch (late->size) {
-    case 1:
-        *(volatile uint8_t *)late->word = (uint8_t)late->value;
-        break;
-    case 4:
-        *(volatile uint32_t *)late->word = (uint32_t)late->value;
-        break;
-    default:
-        *(volatile uint64_t *)late->word = late->value;
-        break;
-    }
     memset(late, 0, sizeof *late);
     wake_all();
-    note("(its store arrives)", "", "", 0);
+    note("(a late store arrives)", "", "", 0);
+}
+
+/* Who changes a word has the last value of it. */
+static void arrive_on(const volatile void *word)
+{
+    int i;
+
+    for (i = 0; i < THREADS; i++)
+        if (word && now.late[i].word == word)
+            arrive(i);
 }
 
 static int pick_one_of(int count)
@@ -890,33 +887,35 @@ static int pick_one_of(int count)
     return self()->result;
 }
 
-/* True if a store of the next operation is late. */
-int explorer_is_late(volatile void *word, uintptr_t value, size_t size,
-                     int order)
+/* Before a store: it may be late. Then its word is as it should be for its own
+ * thread, whose plain reads nobody sees; the atomic loads of others find what
+ * it was before. */
+void explorer_stores(const volatile void *word, size_t size, int order)
 {
     struct late *late = &now.late[now.current];
 
     if (instrumented || order == __ATOMIC_SEQ_CST || search.is_in_order)
-        return 0;
+        return;
     search.is_bounded |= !search.left;
     if (!search.left || !pick_one_of(2))
-        return 0;
+        return;
     search.left--;
     trace.preemptions++;
     late->word = word;
-    late->value = value;
-    late->size = size;
+    late->before = 0;
+    memcpy(&late->before, (const void *)(uintptr_t)word, size);
     note("(that is late)", "", "", 0);
-    return 1;
 }
 
-/* Where a load finds its word: a thread sees its own stores. */
+/* Where an atomic load finds its word. */
 uintptr_t explorer_where(const volatile void *word)
 {
-    struct late *late = &now.late[now.current];
+    int i;
 
-    return late->word == word && word ? (uintptr_t)&late->value
-                                      : (uintptr_t)word;
+    for (i = 0; i < THREADS; i++)
+        if (i != now.current && word && now.late[i].word == word)
+            return (uintptr_t)&now.late[i].before;
+    return (uintptr_t)word;
 }
 
 static void step(const char *what, const char *on, const volatile void *object,
@@ -926,10 +925,12 @@ static void step(const char *what, const char *on, const volatile void *object,
 
     if (now.late[now.current].word &&
         (writes || self()->spins || !pick_one_of(2)))
-        arrive();
+        arrive(now.current);
     self()->next_object = object;
     self()->next_writes = writes;
     turn();
+    if (writes)
+        arrive_on(object);
     wake_dependent();
     for (i = 0; i < THREADS; i++)
         if (i != now.current)
@@ -1162,7 +1163,7 @@ static void live(void)
         _longjmp(starter, 1);
     thread = self();
     thread->returned = thread->fn(thread->arg);
-    arrive();
+    arrive(now.current);
     thread->condition = OVER;
     release(thread);
     wake_all();

@@ -80,8 +80,7 @@ void explorer_step(const char *what, const char *on, const volatile void *word,
 void explorer_from(const char *what, const char *on, const char *file,
                    int line);
 long explorer_saw(long value);
-int explorer_is_late(volatile void *word, uintptr_t value, size_t size,
-                     int order);
+void explorer_stores(const volatile void *word, size_t size, int order);
 uintptr_t explorer_where(const volatile void *word);
 
 #define EXPLORER_STEP_(what, word)                                             \
@@ -95,9 +94,8 @@ uintptr_t explorer_where(const volatile void *word);
      __atomic_load_n((__typeof__(word))explorer_where(word), order))
 #define __atomic_store_n(word, value, order)                                   \
     (EXPLORER_STEP_("store", word),                                            \
-     explorer_is_late(word, (uintptr_t)(value), sizeof *(word), order)         \
-         ? (void)0                                                             \
-         : __atomic_store_n(word, value, order))
+     explorer_stores(word, sizeof *(word), order),                             \
+     __atomic_store_n(word, value, order))
 #define __atomic_exchange_n(word, value, order)                                \
     (EXPLORER_STEP_("exchange", word), __atomic_exchange_n(word, value, order))
 #define __atomic_compare_exchange_n(word, from, to, weak, order, else_order)   \
