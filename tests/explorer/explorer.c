@@ -2,11 +2,12 @@
  * SPDX-License-Identifier: MIT
  *
  * A run is made of turns: before each operation that threads can see of each
- * other, one is chosen to go on. A run is repeated from its choices alone;
- * search is depth first, the last choice that has another way is changed next.
+ * other, one is chosen to go on. Search is depth first, the last choice that has
+ * another way is changed next; the run goes on from the state that was kept
+ * there, and a failure is repeated from the beginning, from its choices alone.
  * First all runs without a preemption, then with one, and so on (iterative
  * context bounding, Musuvathi and Qadeer 2007), so the first failure is one
- * with the fewest.
+ * with the fewest, and the one that is printed is the shortest of those.
  *
  * A state is all that the rest of a run depends on: the program's memory, the
  * stacks and registers of its threads, the explorer's locks and pipes. Who
@@ -14,9 +15,13 @@
  * then, has nothing new to find: that run ends. (States are told apart by 64
  * bits of a hash. Where registers can't be looked at, no run ends early.)
  *
+ * A failure is what explorer_check or ASYNC_ASSERT says, a crash, memory used
+ * that is gone, a lock misused, a descriptor used that is closed, threads none
+ * of which can go on, a loop that sleeps for ever among them.
+ *
  * Environment: PREEMPTIONS (4), SCHEDULES: give up after so many (10000000),
- * ONLY: claims with this in their names, STATES=0: no run ends early, LATE=0:
- * no store is late.
+ * ONLY: claims with this in their names, STATES=0: no run ends early and each
+ * begins anew, LATE=0: no store is late.
  */
 #include <errno.h>
 #include <poll.h>
