@@ -293,10 +293,11 @@ static inline async_status async_future_wait(struct async_loop *loop,
         return async_line_wait_(loop, &future->line_); /* it may be gone */
     if (!begun && future->over_)
         return future->status_;
+    if (begun && async_atomic_load_(&future->is_) == ASYNC_FUTURE_IS_SET_) {
+        loop->step_ |= ASYNC_STEP_SEEN_;
+        return ASYNC_PENDING; /* on its way here, and wins over a cancel */
+    }
     status = async_line_wait_(loop, &future->line_);
-    if (status == ASYNC_ASKED_ &&
-        async_atomic_load_(&future->is_) == ASYNC_FUTURE_IS_SET_)
-        return ASYNC_PENDING; /* on its way here, and wins */
     if (!future->coming_ != !future->line_) {
         loop->coming_ += future->line_ ? (size_t)1 : (size_t)-1;
         future->coming_ = future->line_ != NULL;
