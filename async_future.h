@@ -278,8 +278,9 @@ static inline int async_future_cancel(struct async_loop *loop,
 
 /* Awaitable: waits until the future is set, and returns how: ASYNC_DONE or its
  * error; ASYNC_ECANCELED also if it was canceled. Any number of tasks may; they
- * go on in the order in which they came. If canceled here: the future goes on,
- * and so do its other waiters. */
+ * go on in the order in which they came (where they look for themselves, see
+ * ASYNC_FUTURE_POSTS_, who comes in the same poll may be first). If canceled
+ * here: the future goes on, and so do its other waiters. */
 #if ASYNC_FUTURE_POSTS_
 
 static inline async_status async_future_wait(struct async_loop *loop,
@@ -310,16 +311,13 @@ static inline async_status async_future_wait(struct async_loop *loop,
 static inline async_status async_future_wait(struct async_loop *loop,
                                              struct async_future *future)
 {
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_FLAG_, NULL);
-    int outcome;
+    async_status outcome = async_future_outcome(future), status;
 
-    if (status == ASYNC_ECANCELED)
-        return status;
-    outcome = async_future_outcome(future);
     if (outcome) {
-        async_wait_drop_(loop, loop->current_);
+        async_wait_drop_(loop, async_running_(loop));
         return outcome;
     }
+    status = async_wait_go_(loop, ASYNC_WAIT_FLAG_, NULL);
     if (status == ASYNC_DONE) /* a wake, for something else */
         loop->current_->wait_.kind = ASYNC_WAIT_FLAG_;
     else if (status != ASYNC_NEW_)
