@@ -230,7 +230,6 @@ static inline int async_spawn_on(struct async_loop *loop,
                                  struct async_remote *call, async_fn *fn,
                                  void *frame)
 {
-    static const struct async_remote zero = ASYNC_ZERO_;
     size_t is = async_atomic_load_(&call->is_);
 
     ASYNC_ASSERT(is == 0 || is == ASYNC_REMOTE_IS_ENDED_,
@@ -238,10 +237,11 @@ static inline int async_spawn_on(struct async_loop *loop,
                  "first, or use another; or its storage was not all-zero");
     if (is != 0 && is != ASYNC_REMOTE_IS_ENDED_)
         return ASYNC_EBUSY;
-    *call = zero;
     call->loop_ = loop;
     call->fn_ = fn;
     call->frame_ = frame;
+    call->ended_ = 0;
+    call->crosses_ = call->again_ = 0;
     async_atomic_store_(&call->is_, ASYNC_REMOTE_IS_SPAWNED_);
     async_post(loop, &call->post_, async_remote_start_);
     return 0;
