@@ -187,14 +187,16 @@ async_channel_other_(struct async_channel *channel,
     return end == &channel->sender_ ? &channel->received_ : &channel->sent_;
 }
 
-/* Lets as many go as can pass; the others are told when there is a change. */
+/* Lets as many go as can pass; the others go when this end has been told of a
+ * change. Until then nobody does: somebody stays in line as long as it may be
+ * told. */
 static inline void async_channel_serve_(struct async_loop *loop,
                                         struct async_channel *channel,
                                         struct async_end_ *end)
 {
     volatile size_t *other = async_channel_other_(channel, end);
 
-    while (end->line) {
+    while (end->line && !end->expecting) {
         size_t word = async_atomic_load_(other);
         size_t left = async_channel_left_(channel, end);
 
@@ -204,10 +206,8 @@ static inline void async_channel_serve_(struct async_loop *loop,
         if (word & ASYNC_CHANNEL_CLOSED_) {
             while (async_line_wake_(loop, &end->line, ASYNC_ECLOSED))
                 ;
-        } else if (end->expecting || !end->line) {
-            return;
-        } else if (async_atomic_swap_if_(other, word,
-                                         word | ASYNC_CHANNEL_ARMED_)) {
+        } else if (end->line && async_atomic_swap_if_(
+                                    other, word, word | ASYNC_CHANNEL_ARMED_)) {
             end->expecting = 1;
             loop->coming_++;
         }
@@ -308,10 +308,12 @@ static inline async_status async_channel_turn_(struct async_loop *loop,
     if (!async_waits_in_(loop, &end->line) || loop->step_ & ASYNC_STEP_SEEN_) {
         if (closed && end == &channel->sender_)
             return ASYNC_ECLOSED;
-        if (!end->line && async_channel_left_(channel, end) > end->granted)
-            return ASYNC_DONE;
-        if (!end->line && closed)
-            return ASYNC_ECLOSED;
+        if (!end->line && !end->granted) {
+            if (async_channel_left_(channel, end))
+                return ASYNC_DONE;
+            if (closed)
+                return ASYNC_ECLOSED;
+        }
         ASYNC_ASSERT(!end->loop || end->loop == loop,
                      "one loop at each end of a channel: give the other loop a "
                      "channel of its own");
@@ -411,7 +413,7 @@ async_channel_try_send_(struct async_channel *channel, void *items,
     end->capacity = capacity;
     if (async_channel_closed_(channel))
         return ASYNC_ECLOSED;
-    if (end->line || async_channel_left_(channel, end) <= end->granted)
+    if (end->line || end->granted || !async_channel_left_(channel, end))
         return ASYNC_PENDING;
     return async_channel_put_(channel, items, item, size, capacity);
 }
@@ -423,8 +425,10 @@ async_channel_try_receive_(struct async_channel *channel, const void *items,
     struct async_end_ *end = &channel->receiver_;
     int closed = async_channel_closed_(channel); /* before it is found empty */
 
-    if (end->line || async_channel_left_(channel, end) <= end->granted)
-        return closed && !end->granted ? ASYNC_ECLOSED : ASYNC_PENDING;
+    if (end->line || end->granted)
+        return ASYNC_PENDING;
+    if (!async_channel_left_(channel, end))
+        return closed ? ASYNC_ECLOSED : ASYNC_PENDING;
     return async_channel_take_(channel, items, item, size, capacity);
 }
 

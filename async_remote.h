@@ -241,7 +241,7 @@ static inline int async_spawn_on(struct async_loop *loop,
     call->fn_ = fn;
     call->frame_ = frame;
     call->ended_ = 0;
-    call->crosses_ = call->again_ = 0;
+    call->asked_ = call->crosses_ = call->again_ = 0;
     async_atomic_store_(&call->is_, ASYNC_REMOTE_IS_SPAWNED_);
     async_post(loop, &call->post_, async_remote_start_);
     return 0;
