@@ -171,8 +171,9 @@ static inline void async_remote_end_(struct async_remote *call)
             call->ended_ = 1; /* and the rest when that has arrived */
             return;
         }
-        next = is & ASYNC_REMOTE_IS_JOINED_ ? is | ASYNC_REMOTE_IS_ENDING_
-                                            : ASYNC_REMOTE_IS_ENDED_;
+        next = ASYNC_REMOTE_IS_ENDED_;
+        if (is & ASYNC_REMOTE_IS_JOINED_)
+            next = is | ASYNC_REMOTE_IS_ENDING_;
     } while (!async_atomic_swap_if_(&call->is_, is, next));
     if (next == ASYNC_REMOTE_IS_ENDED_)
         return;
