@@ -144,8 +144,8 @@ static inline int async_batch_owns_(const struct async_batch *batch,
 }
 
 /* The result is known: asks all that still run to stop. */
-static inline void async_batch_stop_(struct async_loop *loop,
-                                     struct async_batch *batch, int result)
+ASYNC_COLD_ void async_batch_stop_(struct async_loop *loop,
+                                   struct async_batch *batch, int result)
 {
     size_t i;
 
@@ -262,6 +262,16 @@ static inline async_status async_batch_wait_(struct async_loop *loop,
 
 /* ---- gather ------------------------------------------------------------- */
 
+/* A task has failed, or it was the last. */
+ASYNC_COLD_ void async_gather_heeds_(struct async_loop *loop,
+                                     struct async_batch *batch, int outcome)
+{
+    if (outcome < 0 && !batch->collect && !batch->result_)
+        async_batch_stop_(loop, batch, outcome);
+    if (batch->left_ == 0)
+        (void)async_line_wake_(loop, &batch->line_, ASYNC_DONE);
+}
+
 static inline void async_gather_ended_(struct async_loop *loop,
                                        struct async_owner_ *owner,
                                        struct async_task *task)
@@ -269,11 +279,8 @@ static inline void async_gather_ended_(struct async_loop *loop,
     struct async_batch *batch = async_batch_of_(owner);
     int outcome = task->wait_.status;
 
-    batch->left_--;
-    if (outcome < 0 && !batch->collect && !batch->result_)
-        async_batch_stop_(loop, batch, outcome);
-    if (batch->left_ == 0)
-        (void)async_line_wake_(loop, &batch->line_, ASYNC_DONE);
+    if (--batch->left_ == 0 || outcome < 0)
+        async_gather_heeds_(loop, batch, outcome);
 }
 
 /* Awaitable: waits until all of tasks[0 .. count-1], which have been spawned,

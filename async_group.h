@@ -282,11 +282,12 @@ static inline async_status async_group_wait(struct async_loop *loop,
 
 /* ---- shield ------------------------------------------------------------- */
 
-/* Awaitable, around another: await(async_shield(loop, x)) is x, but no cancel
- * and no timeout from outside lands in it, however long it takes. They stay
- * asked for: the next wait after it takes them. Timeouts inside of x, and
- * async_group around it, are not held off. (A task that is to go on though its
- * joiner is canceled needs no shield: async_join leaves it alone.) */
+/* Awaitable, around another: await(async_shield(loop, x)) is x, but no cancel,
+ * no timeout and no group's end from outside lands in it, however long it
+ * takes. They stay asked for: the next wait after it takes them. Timeouts
+ * inside of x are not held off. (A task that is to go on though its joiner is
+ * canceled needs no shield: async_join leaves it alone.) If canceled here: not
+ * before x has ended. */
 static inline async_status async_shield(struct async_loop *loop, async_status x)
 {
     (void)loop;
