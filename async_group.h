@@ -66,11 +66,23 @@ enum { /* how far the cancel of its body is */
        ASYNC_BODY_UNWINDS_
 };
 
+/* The body answered ASYNC_ASKED_, and what asked has landed in it since, be it
+ * in a call, which is stepped without the group. */
+static inline void async_group_notes_(struct async_group *group)
+{
+    unsigned flags = group->body_->wait_.flags;
+
+    if (group->passed_ && (flags & ASYNC_IS_LANDING_ || !(flags & ASYNC_ASKS_)))
+        group->outside_ = 1;
+    group->passed_ = 0;
+}
+
 static inline void async_group_ask_(struct async_loop *loop,
                                     struct async_group *group)
 {
     struct async_task *task = group->body_;
 
+    async_group_notes_(group);
     ASYNC_ASSERT(task->wait_.asks < 255, "groups nested too deep");
     group->ask_ = ASYNC_BODY_IS_ASKED_;
     task->wait_.asks++;
@@ -178,7 +190,6 @@ static inline int async_group_runs_(struct async_loop *loop,
                                     struct async_group *group)
 {
     struct async_task *task = async_running_(loop);
-    unsigned flags = task->wait_.flags;
 
     if (group->stage_ == ASYNC_GROUP_OPEN_ ||
         group->stage_ == ASYNC_GROUP_IS_OVER_) {
@@ -188,10 +199,8 @@ static inline int async_group_runs_(struct async_loop *loop,
             async_group_ask_(loop, group);
     } else if (group->body_ != task) {
         return 0;
-    } else if (group->passed_) {
-        group->passed_ = 0;
-        if (flags & ASYNC_IS_LANDING_ || !(flags & ASYNC_ASKS_))
-            group->outside_ = 1;
+    } else {
+        async_group_notes_(group);
     }
     return group->stage_ == ASYNC_GROUP_RUNS_;
 }
@@ -202,14 +211,10 @@ static inline async_status async_group_pends_(struct async_loop *loop,
                                               struct async_group *group,
                                               async_status x)
 {
-    int is_landing = loop->current_->wait_.flags & ASYNC_IS_LANDING_;
-
     if (group->ask_ == ASYNC_BODY_LANDS_) {
         group->ask_ = ASYNC_BODY_UNWINDS_;
-        if (is_landing)
+        if (loop->current_->wait_.flags & ASYNC_IS_LANDING_)
             async_group_ask_(loop, group); /* nothing took it */
-    } else if (is_landing) {
-        group->outside_ = 0; /* the same */
     }
     if (x == ASYNC_ASKED_ && group->ask_ == ASYNC_BODY_IS_ASKED_) {
         group->ask_ = ASYNC_BODY_LANDS_;

@@ -80,6 +80,33 @@ static void spawn_set(struct set *set)
         spawn(&set->tasks[i], child, &set->calls[i]);
 }
 
+/* Does something at the very moment at which a task has ended, before those
+ * run that wait for it otherwise. */
+struct meddler {
+    struct async_frame async;
+    struct async_task *joined;
+    void (*act)(void *arg);
+    void *arg;
+    struct async_task task;
+    int rc;
+};
+
+static async meddler(struct async_loop *on, void *frame)
+{
+    struct meddler *self = frame;
+
+    async_begin(self);
+    async_catch(self->rc, async_join(on, self->joined));
+    self->act(self->arg);
+    async_end();
+}
+
+static void cancel_task(void *arg)
+{
+    (void)arg;
+    async_cancel(&loop, &task);
+}
+
 /* ---- race --------------------------------------------------------------- */
 
 struct racer {
@@ -501,13 +528,13 @@ static void won_and_then_canceled_is_won(void **state)
         .set = {.count = 2,
                 .then_ms = 5,
                 .calls = {{.name = "a", .ms = 10}, {.name = "b", .ms = 50}}}};
+    struct meddler meddling = {
+        .joined = &frame.set.tasks[0], .act = cancel_task, .arg = NULL};
 
     (void)state;
     spawn(&task, racer, &frame);
     (void)run_to(9);
-    now = 10;
-    (void)async_poll(&loop, now); /* a ends, b is canceled */
-    async_cancel(&loop, &task);
+    spawn(&meddling.task, meddler, &meddling);
     (void)run_to(100);
 
     assert_trace("10 a done\n"
@@ -1209,13 +1236,13 @@ static void awaited_and_canceled_on_one_tick_is_awaited(void **state)
                 .then_ms = 3,
                 .until = ASYNC_FIRST_COMPLETED,
                 .calls = {{.name = "a", .ms = 10}, {.name = "b", .ms = 20}}}};
+    struct meddler meddling = {
+        .joined = &frame.set.tasks[0], .act = cancel_task, .arg = NULL};
 
     (void)state;
     spawn(&task, waiter, &frame);
     (void)run_to(9);
-    now = 10;
-    (void)async_poll(&loop, now); /* a ends, and lets the waiter go */
-    async_cancel(&loop, &task);
+    spawn(&meddling.task, meddler, &meddling);
     (void)run_to(100);
 
     assert_trace("10 a done\n"
@@ -1602,13 +1629,13 @@ static void ended_and_canceled_on_one_tick_is_taken(void **state)
         .lazy_ms = 5,
         .set = {.count = 2,
                 .calls = {{.name = "a", .ms = 10}, {.name = "b", .ms = 20}}}};
+    struct meddler meddling = {
+        .joined = &frame.set.tasks[0], .act = cancel_task, .arg = NULL};
 
     (void)state;
     spawn(&task, taker, &frame);
     (void)run_to(9);
-    now = 10;
-    (void)async_poll(&loop, now); /* a ends, and lets the taker go */
-    async_cancel(&loop, &task);
+    spawn(&meddling.task, meddler, &meddling);
     (void)run_to(100);
 
     assert_trace("10 a done\n"
