@@ -148,7 +148,7 @@ static inline void async_group_ended_(struct async_loop *loop,
     }
     if (outcome < 0 && outcome != ASYNC_ECANCELED && !group->collect)
         async_group_fail_(loop, group, outcome);
-    if (!group->first_ && group->stage_ == ASYNC_GROUP_WAITS_)
+    if (!group->first_)
         (void)async_line_wake_(loop, &group->line_, ASYNC_DONE);
 }
 
@@ -243,8 +243,8 @@ async_group_(struct async_loop *loop, struct async_group *group, async_status x)
         group->stage_ = ASYNC_GROUP_WAITS_;
         if (group->ask_ == ASYNC_BODY_IS_ASKED_)
             async_group_asks_no_more_(group);
-        if (x < 0 && (x != ASYNC_ECANCELED || group->outside_ ||
-                      group->ask_ < ASYNC_BODY_LANDS_))
+        if (x < 0 &&
+            (x != ASYNC_ECANCELED || group->outside_ || !group->stops_))
             async_group_fail_(loop, group, x);
     }
     if (group->first_ || async_waits_in_(loop, &group->line_))
@@ -275,14 +275,11 @@ async_group_(struct async_loop *loop, struct async_group *group, async_status x)
 #define async_group(loop, group, x)                                            \
     async_group_(loop, group, async_group_runs_(loop, group) ? (x) : ASYNC_DONE)
 
-/* Awaitable: the same without a body. Done at once if it is over. */
+/* Awaitable: the same without a body. Done at once if nothing runs. */
 static inline async_status async_group_wait(struct async_loop *loop,
                                             struct async_group *group)
 {
-    if (group->stage_ == ASYNC_GROUP_IS_OVER_)
-        return ASYNC_DONE;
-    (void)async_group_runs_(loop, group);
-    return async_group_(loop, group, ASYNC_DONE);
+    return async_group(loop, group, ASYNC_DONE);
 }
 
 /* ---- shield ------------------------------------------------------------- */

@@ -71,6 +71,14 @@ struct crew {
     int rc;
 };
 
+/* A group leaves nothing behind that would ask the task to stop. */
+static void note_end(const char *what, int rc)
+{
+    assert_int_equal(async_current(&loop)->wait_.asks, 0);
+    assert_false(async_current(&loop)->wait_.flags & ASYNC_IS_LATE_);
+    note(what, async_strerror(rc));
+}
+
 static void join_crew(struct crew *crew, size_t i)
 {
     int error = async_group_spawn(&loop, &crew->group, &crew->members[i], child,
@@ -99,7 +107,7 @@ static async crew(struct async_loop *on, void *frame)
                     async_group(on, &self->group, child(on, &self->body)));
     else
         async_catch(self->rc, async_group_wait(on, &self->group));
-    note("group:", async_strerror(self->rc));
+    note_end("group:", self->rc);
     if (self->then_ms) {
         int rc;
 
@@ -284,7 +292,7 @@ static async recruiting(struct async_loop *on, void *frame)
     self->recruiter.crew = &self->crew;
     async_catch(self->rc, async_group(on, &self->crew.group,
                                       recruiter(on, &self->recruiter)));
-    note("group:", async_strerror(self->rc));
+    note_end("group:", self->rc);
     async_end();
 }
 
@@ -748,7 +756,7 @@ static async fickle_crew(struct async_loop *on, void *frame)
     (void)async_group_spawn(on, &self->group, &self->member, child,
                             &self->call);
     async_catch(rc, async_group(on, &self->group, fickle(on, &self->body)));
-    note("group:", async_strerror(rc));
+    note_end("group:", rc);
     async_catch(rc, async_sleep_ms(on, 1));
     note("then:", async_strerror(rc));
     async_end();
@@ -1218,7 +1226,7 @@ static async quitting(struct async_loop *on, void *frame)
     (void)async_group_spawn(on, &self->group, &self->members[1], quitter,
                             &self->member);
     async_catch(rc, async_group(on, &self->group, quitter(on, &self->body)));
-    note("group:", async_strerror(rc));
+    note_end("group:", rc);
     async_catch(rc, async_sleep_ms(on, 1));
     note("then:", async_strerror(rc));
     async_end();
@@ -1277,6 +1285,76 @@ static void a_member_may_cancel_its_group(void **state)
                  "10 body canceled\n"
                  "10 group: done\n"
                  "11 then: done\n");
+}
+
+/* A body that joins a task. */
+struct joining_crew {
+    struct async_frame async;
+    struct async_group group;
+    struct async_member member;
+    struct child call;
+    struct async_task *joined;
+    int rc;
+};
+
+static async joining_crew(struct async_loop *on, void *frame)
+{
+    struct joining_crew *self = frame;
+
+    async_begin(self);
+    (void)async_group_spawn(on, &self->group, &self->member, child,
+                            &self->call);
+    async_catch(self->rc,
+                async_group(on, &self->group, async_join(on, self->joined)));
+    note_end("group:", self->rc);
+    async_end();
+}
+
+static void cancel_group(void *arg)
+{
+    async_group_cancel(&loop, arg);
+}
+
+static void a_body_that_gives_a_cancel_on_fails_with_it(void **state)
+{
+    struct child other = {.name = "other", .ms = 50};
+    struct async_task other_task = {.fn = NULL};
+    struct joining_crew frame = {.call = {.name = "a", .ms = 50},
+                                 .joined = &other_task};
+
+    (void)state;
+    spawn(&other_task, child, &other);
+    spawn(&task, joining_crew, &frame);
+    (void)run_to(10);
+    async_cancel(&loop, &other_task);
+    (void)run_to(100);
+
+    assert_trace("10 other canceled\n"
+                 "10 a canceled\n"
+                 "10 group: canceled\n");
+}
+
+static void
+a_body_that_gives_a_cancel_on_has_not_failed_in_a_canceled_group(void **state)
+{
+    struct child other = {.name = "other", .ms = 50};
+    struct async_task other_task = {.fn = NULL};
+    struct joining_crew frame = {.call = {.name = "a", .ms = 50},
+                                 .joined = &other_task};
+    struct meddler meddling = {
+        .joined = &other_task, .act = cancel_group, .arg = &frame.group};
+
+    (void)state;
+    spawn(&other_task, child, &other);
+    spawn(&meddling.task, meddler, &meddling);
+    spawn(&task, joining_crew, &frame);
+    (void)run_to(10);
+    async_cancel(&loop, &other_task);
+    (void)run_to(100);
+
+    assert_trace("10 other canceled\n"
+                 "10 a canceled\n"
+                 "10 group: done\n");
 }
 
 static void canceled_by_itself_and_from_outside_loses_no_cancel(void **state)
@@ -1424,7 +1502,7 @@ static async deep_crew(struct async_loop *on, void *frame)
     (void)async_group_spawn(on, &self->group, &self->member, child,
                             &self->call);
     async_catch(rc, async_group(on, &self->group, deep(on, &self->levels[0])));
-    note("group:", async_strerror(rc));
+    note_end("group:", rc);
     async_catch(rc, async_sleep_ms(on, 5));
     note("then:", async_strerror(rc));
     async_end();
@@ -1569,7 +1647,7 @@ static async limited(struct async_loop *on, void *frame)
     (void)async_group_spawn(on, &self->group, &self->member, child,
                             &self->call);
     async_catch(rc, async_group(on, &self->group, limited_body(on, self)));
-    note("group:", async_strerror(rc));
+    note_end("group:", rc);
     async_catch(rc, async_sleep_ms(on, 1));
     note("then:", async_strerror(rc));
     async_end();
@@ -1631,7 +1709,7 @@ static async nest(struct async_loop *on, void *frame)
                             &self->call);
     async_catch(self->rc,
                 async_group(on, &self->group, crew(on, &self->inner)));
-    note("outer group:", async_strerror(self->rc));
+    note_end("outer group:", self->rc);
     if (self->then_ms) {
         int rc;
 
@@ -2013,7 +2091,7 @@ static async hydras(struct async_loop *on, void *frame)
     (void)async_group_spawn(on, &self->group, &self->hero, child,
                             &self->hero_frame);
     async_catch(self->rc, async_group_wait(on, &self->group));
-    note("group:", async_strerror(self->rc));
+    note_end("group:", self->rc);
     async_end();
 }
 
@@ -2035,12 +2113,15 @@ static void members_that_multiply_end_with_the_first_error(void **state)
     assert_int_equal(async_alive(&loop), 0);
 }
 
-/* Runs a group with a body twice. */
+/* Runs a group with a body twice; the first time its member fails with
+ * `error`. `then` follows each time. */
 struct twice {
     struct async_frame async;
     struct async_group group;
     struct async_member members[1];
     struct child call, body;
+    uint32_t body_ms;
+    int error;
     int round, rc;
 };
 
@@ -2061,20 +2142,21 @@ static async twice(struct async_loop *on, void *frame)
     for (self->round = 0; self->round < 2; self->round++) {
         self->call = (struct child){.name = "a", .ms = 10};
         if (self->round == 0)
-            self->call.error = -EIO;
-        self->body = (struct child){.name = "body", .ms = 20};
+            self->call.error = self->error;
+        self->body = (struct child){.name = "body", .ms = self->body_ms};
         async_catch(self->rc,
                     async_group(on, &self->group, twice_body(on, self)));
-        note("group:", async_strerror(self->rc));
-        async_catch(self->rc, async_group_wait(on, &self->group));
-        note("waited:", async_strerror(self->rc)); /* at once: it is over */
+        note_end("group:", self->rc);
+        async_group_cancel(on, &self->group); /* nothing: it is over */
     }
+    async_catch(self->rc, async_group_wait(on, &self->group));
+    note("waited:", async_strerror(self->rc)); /* at once */
     async_end();
 }
 
 static void a_group_that_is_over_may_be_run_again(void **state)
 {
-    struct twice frame = {.round = 0};
+    struct twice frame = {.body_ms = 20, .error = -EIO};
 
     (void)state;
     spawn(&task, twice, &frame);
@@ -2083,11 +2165,68 @@ static void a_group_that_is_over_may_be_run_again(void **state)
     assert_trace("10 a Input/output error\n"
                  "10 body canceled\n"
                  "10 group: Input/output error\n"
-                 "10 waited: done\n"
                  "20 a done\n"
                  "30 body done\n"
                  "30 group: done\n"
                  "30 waited: done\n");
+}
+
+static void a_group_may_be_run_again_before_any_other_wait(void **state)
+{
+    struct twice frame = {.body_ms = 0};
+
+    (void)state;
+    spawn(&task, twice, &frame);
+    (void)run_to(100);
+
+    assert_trace("0 body done\n"
+                 "10 a done\n"
+                 "10 group: done\n"
+                 "10 body done\n"
+                 "20 a done\n"
+                 "20 group: done\n"
+                 "20 waited: done\n");
+}
+
+static void a_group_that_failed_can_be_canceled_when_it_runs_again(void **state)
+{
+    struct twice frame = {.body_ms = 20, .error = -EIO};
+
+    (void)state;
+    spawn(&task, twice, &frame);
+    (void)run_to(15);
+    async_cancel(&loop, &task);
+    (void)run_to(100);
+
+    assert_trace("10 a Input/output error\n"
+                 "10 body canceled\n"
+                 "10 group: Input/output error\n"
+                 "15 body canceled\n"
+                 "15 a canceled\n"
+                 "15 group: canceled\n"
+                 "15 waited: done\n");
+}
+
+static void
+a_group_that_was_canceled_can_end_early_when_it_runs_again(void **state)
+{
+    struct twice frame = {.body_ms = 20};
+
+    (void)state;
+    spawn(&task, twice, &frame);
+    (void)run_to(5);
+    async_cancel(&loop, &task);
+    (void)run_to(12);
+    async_group_cancel(&loop, &frame.group);
+    (void)run_to(100);
+
+    assert_trace("5 body canceled\n"
+                 "5 a canceled\n"
+                 "5 group: canceled\n"
+                 "12 a canceled\n"
+                 "12 body canceled\n"
+                 "12 group: done\n"
+                 "12 waited: done\n");
 }
 
 /* ---- who awaits it ------------------------------------------------------ */
@@ -2382,7 +2521,7 @@ static async shielded_crew(struct async_loop *on, void *frame)
                             &self->call);
     async_catch(self->rc,
                 async_group(on, &self->group, shielded_body(on, self)));
-    note("group:", async_strerror(self->rc));
+    note_end("group:", self->rc);
     async_end();
 }
 
@@ -2517,6 +2656,9 @@ int main(void)
         timeline_claim(a_body_may_cancel_its_group_and_is_cut_in_its_next_wait),
         timeline_claim(a_body_may_cancel_its_group_and_end),
         timeline_claim(a_member_may_cancel_its_group),
+        timeline_claim(a_body_that_gives_a_cancel_on_fails_with_it),
+        timeline_claim(
+            a_body_that_gives_a_cancel_on_has_not_failed_in_a_canceled_group),
         timeline_claim(canceled_by_itself_and_from_outside_loses_no_cancel),
         timeline_claim(canceled_from_outside_and_by_itself_loses_no_cancel),
         timeline_claim(a_cancel_while_a_canceled_group_unwinds_is_not_lost),
@@ -2550,6 +2692,10 @@ int main(void)
         timeline_claim(a_member_that_has_ended_may_be_spawned_again),
         timeline_claim(members_that_multiply_end_with_the_first_error),
         timeline_claim(a_group_that_is_over_may_be_run_again),
+        timeline_claim(a_group_may_be_run_again_before_any_other_wait),
+        timeline_claim(a_group_that_failed_can_be_canceled_when_it_runs_again),
+        timeline_claim(
+            a_group_that_was_canceled_can_end_early_when_it_runs_again),
         timeline_claim(a_group_that_another_task_awaits_is_refused),
         timeline_claim(without_assertions_a_rival_is_refused_and_harms_nobody),
         timeline_claim(a_group_awaited_outside_a_task_is_caught),

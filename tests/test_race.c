@@ -9,6 +9,7 @@
 #include "timeline.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* ---- the cast ----------------------------------------------------------- */
 
@@ -1776,15 +1777,24 @@ static void a_cancel_does_not_cut_the_batchs_end_short(void **state)
                  "19 end: canceled\n");
 }
 
-/* Takes one task, then ends the batch outside of any finally section, sleeps,
- * spawns what it has, and gathers it. */
+/* Takes one task, ends the batch outside of any finally section, gathers those
+ * that have ended, and takes them all in a second round and a third. */
 struct leaver {
     struct async_frame async;
     struct set set;
     struct async_task *task;
-    size_t i;
+    int round;
     int rc;
 };
+
+static void spawn_again(struct set *set)
+{
+    size_t i;
+
+    for (i = 0; i < set->count; i++)
+        set->calls[i] = (struct child){.name = "again", .ms = 10};
+    spawn_set(set);
+}
 
 static async leaver(struct async_loop *on, void *frame)
 {
@@ -1804,11 +1814,17 @@ static async leaver(struct async_loop *on, void *frame)
     note("end again:", async_strerror(self->rc));
     async_catch(self->rc, async_sleep_ms(on, 5));
     note("sleep:", async_strerror(self->rc));
-    for (self->i = 0; self->i < set->count; self->i++)
-        set->calls[self->i] = (struct child){.name = "again", .ms = 10};
-    spawn_set(set);
-    await(async_gather(on, &set->batch, set->tasks, set->count));
-    note("gather", "is done");
+    async_catch(self->rc,
+                async_gather(on, &set->batch, set->tasks, set->count));
+    note("gather:", async_strerror(self->rc));
+    for (self->round = 0; self->round < 2; self->round++) {
+        spawn_again(set);
+        do {
+            await(async_as_completed(on, &set->batch, set->tasks, set->count,
+                                     &self->task));
+            note("took", self->task ? name_of(self->task) : "all");
+        } while (self->task);
+    }
     async_end();
 }
 
@@ -1818,23 +1834,25 @@ a_cancel_outside_finally_does_not_cut_the_end_but_the_next_wait(void **state)
     struct leaver frame = {
         .set = {.count = 2,
                 .calls = {{.name = "a", .ms = 10},
-                          {.name = "b", .ms = 60, .clean_ms = 7}}}};
+                          {.name = "b", .ms = 60, .stubborn = 7}}}};
 
     (void)state;
     spawn(&task, leaver, &frame);
     (void)run_to(12);
     async_cancel(&loop, &task);
-    (void)run_to(100);
+    (void)run_to(20);
 
     assert_trace("10 a done\n"
                  "10 took a\n"
-                 "17 b canceled\n"
+                 "10 b does not mind\n" /* and is not asked twice */
+                 "17 b done\n"
                  "17 end: done\n"
                  "17 end again: done\n"
                  "17 sleep: canceled\n"
-                 "27 again done\n"
-                 "27 again done\n"
-                 "27 gather is done\n");
+                 "17 gather: done\n");
+    async_cancel(&loop, &task);
+    (void)run_to(100);
+    trace_clear();
 }
 
 static void what_was_not_taken_is_let_go_by_the_batchs_end(void **state)
@@ -1848,7 +1866,7 @@ static void what_was_not_taken_is_let_go_by_the_batchs_end(void **state)
 
     (void)state;
     spawn(&task, leaver, &frame);
-    (void)run_to(100);
+    (void)run_to(36);
 
     assert_trace("10 a done\n"
                  "10 took a\n"
@@ -1857,11 +1875,76 @@ static void what_was_not_taken_is_let_go_by_the_batchs_end(void **state)
                  "30 end: done\n"
                  "30 end again: done\n"
                  "35 sleep: done\n"
-                 "45 again done\n"
-                 "45 again done\n"
-                 "45 again done\n"
-                 "45 gather is done\n");
+                 "35 gather: Input/output error\n");
     assert_int_equal(async_unjoined(&loop), 0);
+
+    (void)run_to(100);
+    trace_clear();
+}
+
+static void a_batch_serves_one_round_after_the_other(void **state)
+{
+    struct leaver frame = {
+        .set = {.count = 2,
+                .late_ms = 20,
+                .calls = {{.name = "a", .ms = 10}, {.name = "b", .ms = 15}}}};
+
+    (void)state;
+    spawn(&task, leaver, &frame);
+    (void)run_to(36);
+    trace_clear();
+    (void)run_to(100);
+
+    assert_trace("45 again done\n"
+                 "45 again done\n"
+                 "45 took again\n"
+                 "45 took again\n"
+                 "45 took all\n"
+                 "55 again done\n"
+                 "55 again done\n"
+                 "55 took again\n"
+                 "55 took again\n"
+                 "55 took all\n");
+}
+
+/* Races tasks in memory that does not outlast the race. */
+struct short_lived {
+    struct async_frame async;
+    struct async_batch batch;
+    struct async_task *tasks;
+    struct child calls[2];
+};
+
+static async short_lived(struct async_loop *on, void *frame)
+{
+    struct short_lived *self = frame;
+    int i;
+
+    async_begin(self);
+    self->tasks = calloc(2, sizeof *self->tasks);
+    assert_non_null(self->tasks);
+    for (i = 0; i < 2; i++)
+        spawn(&self->tasks[i], child, &self->calls[i]);
+    await(async_race(on, &self->batch, self->tasks, 2));
+    free(self->tasks);
+    async_batch_cancel(on, &self->batch);
+    await(async_batch_end(on, &self->batch));
+    note("all", "is well");
+    async_end();
+}
+
+static void a_batch_does_not_look_at_tasks_after_its_wait(void **state)
+{
+    struct short_lived frame = {
+        .calls = {{.name = "a", .ms = 10}, {.name = "b", .ms = 20}}};
+
+    (void)state;
+    spawn(&task, short_lived, &frame);
+    (void)run_to(100);
+
+    assert_trace("10 a done\n"
+                 "10 b canceled\n"
+                 "10 all is well\n");
 }
 
 static void a_task_that_is_to_be_taken_is_nobody_elses(void **state)
@@ -2149,6 +2232,8 @@ int main(void)
         timeline_claim(
             a_cancel_outside_finally_does_not_cut_the_end_but_the_next_wait),
         timeline_claim(what_was_not_taken_is_let_go_by_the_batchs_end),
+        timeline_claim(a_batch_serves_one_round_after_the_other),
+        timeline_claim(a_batch_does_not_look_at_tasks_after_its_wait),
         timeline_claim(a_task_that_is_to_be_taken_is_nobody_elses),
         timeline_claim(a_task_that_was_taken_is_not_the_batchs_any_more),
         timeline_claim(a_batch_that_serves_another_wait_is_refused),
