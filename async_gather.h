@@ -68,14 +68,18 @@
  *     two timeouts, nested       the inner one; the outer one at its next wait
  *     a child's error, a cancel  whichever came first is returned
  *     two racers                 the one that ran first has won
- *     a winner, a cancel         the winner; the next wait takes the cancel
+ *     a winner and a cancel      whichever came first; after the winner the
+ *                                next wait takes the cancel
  *     awaited and canceled       (wait, as_completed) what was awaited is
  *                                returned; the next wait takes the cancel
- *     a member's error, a cancel (group) the error; the next wait takes the
- *                                cancel, unless the body had taken it before
- *     a group's end, a cancel    the group has ended; the next wait takes it
- *     a group's own cancel and   the cancel is not lost: the next wait takes
- *     one from outside           it, or, if the body had, it is returned
+ *     a member's error and a     (group) whichever came first; after the error
+ *     cancel or a timeout        the next wait takes the cancel
+ *     a member's error and the   the error is returned; the body, if its wait
+ *     body's end                 is over, ends well
+ *     a group's end, a cancel    it has ended; the next wait takes the cancel
+ *     a group's end, a spawn     it has ended; the spawn is refused
+ *     a group's own cancel and   the next wait takes the other one; if the
+ *     one from outside           body had taken it before, it is returned
  *     a shield's end, a cancel   the next wait takes the cancel
  */
 #ifndef ASYNC_GATHER_H

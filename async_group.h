@@ -155,9 +155,10 @@ static inline void async_group_ended_(struct async_loop *loop,
 /* Starts fn(loop, frame) as a member: before the group is awaited, or from its
  * body, its members, and whoever else runs on the loop. A member that has ended
  * may be spawned again. Returns 0; ASYNC_ECLOSED: the group has been canceled,
- * by an error too, or is over: nothing was started. (It takes members again
- * when it is awaited with a body again, or assigned anew.) ASYNC_EBUSY: this
- * member has not ended (a mistake of the program's: asserted). */
+ * by an error too, or is over: nothing was started. (It takes members again in
+ * the body of its next async_group, or when it is assigned anew, to all-zero.)
+ * ASYNC_EBUSY: this member has not ended (a mistake of the program's:
+ * asserted). */
 static inline int async_group_spawn(struct async_loop *loop,
                                     struct async_group *group,
                                     struct async_member *member, async_fn *fn,

@@ -2607,6 +2607,94 @@ static void a_shielded_group_may_cancel_itself(void **state)
                  "12 after the shield: canceled\n");
 }
 
+/* Children in a gather: one of them shielded, or the gather. */
+struct shelter {
+    struct async_frame async;
+    struct child *call;
+};
+
+static async shelter(struct async_loop *on, void *frame)
+{
+    struct shelter *self = frame;
+
+    async_begin(self);
+    await(async_shield(on, child(on, self->call)));
+    note("shelter", "is left");
+    await(async_sleep_ms(on, 5));
+    async_end();
+}
+
+struct gatherer {
+    struct async_frame async;
+    struct async_batch batch;
+    struct async_task tasks[2];
+    struct child calls[2];
+    struct shelter shelter;
+    int is_shielded;
+    int rc;
+};
+
+static async_status gather_both(struct async_loop *on, struct gatherer *self)
+{
+    async_status status = async_gather(on, &self->batch, self->tasks, 2);
+
+    return self->is_shielded ? async_shield(on, status) : status;
+}
+
+static async gatherer(struct async_loop *on, void *frame)
+{
+    struct gatherer *self = frame;
+
+    async_begin(self);
+    self->shelter.call = &self->calls[0];
+    if (self->is_shielded)
+        spawn(&self->tasks[0], child, &self->calls[0]);
+    else
+        spawn(&self->tasks[0], shelter, &self->shelter);
+    spawn(&self->tasks[1], child, &self->calls[1]);
+    async_catch(self->rc, gather_both(on, self));
+    note("gather:", async_strerror(self->rc));
+    async_catch(self->rc, async_sleep_ms(on, 5));
+    note("then:", async_strerror(self->rc));
+    async_end();
+}
+
+static void a_shielded_gathers_tasks_are_not_canceled_from_outside(void **state)
+{
+    struct gatherer frame = {
+        .is_shielded = 1,
+        .calls = {{.name = "a", .ms = 20}, {.name = "b", .ms = 30}}};
+
+    (void)state;
+    spawn(&task, gatherer, &frame);
+    (void)run_to(10);
+    async_cancel(&loop, &task);
+    (void)run_to(100);
+
+    assert_trace("20 a done\n"
+                 "30 b done\n"
+                 "30 gather: done\n"
+                 "30 then: canceled\n");
+}
+
+static void a_gathered_task_in_a_shield_is_awaited_to_its_end(void **state)
+{
+    struct gatherer frame = {
+        .calls = {{.name = "a", .ms = 20}, {.name = "b", .ms = 30}}};
+
+    (void)state;
+    spawn(&task, gatherer, &frame);
+    (void)run_to(10);
+    async_cancel(&loop, &task);
+    (void)run_to(100);
+
+    assert_trace("10 b canceled\n"
+                 "20 a done\n"
+                 "20 shelter is left\n"
+                 "20 gather: canceled\n"
+                 "25 then: done\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -2716,6 +2804,8 @@ int main(void)
         timeline_claim(a_groups_cancel_lands_in_the_wait_after_a_shield),
         timeline_claim(a_shielded_groups_members_are_not_canceled_from_outside),
         timeline_claim(a_shielded_group_may_cancel_itself),
+        timeline_claim(a_shielded_gathers_tasks_are_not_canceled_from_outside),
+        timeline_claim(a_gathered_task_in_a_shield_is_awaited_to_its_end),
     };
 
     return cmocka_run_group_tests_name("async_group.h", tests, NULL, NULL);

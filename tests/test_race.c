@@ -1307,6 +1307,30 @@ static void joiners_stay_in_line_when_a_wait_leaves(void **state)
                  "30 b done\n");
 }
 
+static void a_batch_that_a_wait_has_left_is_not_looked_at_any_more(void **state)
+{
+    struct waiter frame = {
+        .set = {.count = 2,
+                .timeout_ms = 5,
+                .until = ASYNC_ALL_COMPLETED,
+                .calls = {{.name = "a", .ms = 10}, {.name = "b", .ms = 20}}}};
+    struct joiner of_b = {.name = "of b:", .joined = &frame.set.tasks[1]};
+    struct async_task joining = {.fn = NULL};
+
+    (void)state;
+    spawn(&task, waiter, &frame);
+    (void)settle();
+    spawn(&joining, joiner, &of_b);
+    (void)run_to(6);
+    trace_clear();
+    memset(&frame.set.batch, 0xEB, sizeof frame.set.batch);
+    (void)run_to(100);
+
+    assert_trace("10 a done\n"
+                 "20 b done\n"
+                 "20 of b: done\n");
+}
+
 /* Waits for the first, then for all, then gathers them. */
 struct patient {
     struct async_frame async;
@@ -2211,6 +2235,7 @@ int main(void)
         timeline_claim(awaited_and_canceled_on_one_tick_is_awaited),
         timeline_claim(an_error_after_the_wait_has_left_is_nobodys),
         timeline_claim(joiners_stay_in_line_when_a_wait_leaves),
+        timeline_claim(a_batch_that_a_wait_has_left_is_not_looked_at_any_more),
         timeline_claim(tasks_of_a_wait_may_be_waited_for_again_and_gathered),
         timeline_claim(a_wait_in_a_finally_section_is_not_cut_short),
         timeline_claim(canceling_the_batch_of_a_wait_asks_the_tasks_only),
