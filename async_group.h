@@ -40,7 +40,7 @@ struct async_group {
     uint8_t stage_;
     uint8_t stops_;   /* the members have been canceled */
     uint8_t ask_;     /* whether the body has been */
-    uint8_t passed_;  /* it answered ASYNC_ASKED_, for others to land */
+    uint8_t passed_;  /* it answered ASYNC_ASKED_, for others; to these flags */
     uint8_t outside_; /* and somebody else's cancel landed in it */
 };
 
@@ -67,12 +67,13 @@ enum { /* how far the cancel of its body is */
 };
 
 /* The body answered ASYNC_ASKED_, and what asked has landed in it since, be it
- * in a call, which is stepped without the group. */
+ * in a call, which is stepped without the group: then it asks no more. */
 static inline void async_group_notes_(struct async_group *group)
 {
     unsigned flags = group->body_->wait_.flags;
 
-    if (group->passed_ && (flags & ASYNC_IS_LANDING_ || !(flags & ASYNC_ASKS_)))
+    if (group->passed_ &&
+        (flags & ASYNC_IS_LANDING_ || group->passed_ & ~flags & ASYNC_ASKS_))
         group->outside_ = 1;
     group->passed_ = 0;
 }
@@ -225,7 +226,7 @@ static inline async_status async_group_pends_(struct async_loop *loop,
     }
     if (group->ask_ == ASYNC_BODY_UNWINDS_)
         return ASYNC_PENDING; /* one cancel at a time */
-    group->passed_ = x == ASYNC_ASKED_;
+    group->passed_ = x == ASYNC_ASKED_ ? group->body_->wait_.flags : 0;
     return x;
 }
 

@@ -1550,6 +1550,53 @@ static void a_cancel_that_a_body_took_through_calls_is_not_lost(void **state)
                  "17 then: done\n");
 }
 
+/* A group with a group for a body, by a call. */
+struct called_crew {
+    struct async_frame async;
+    struct async_group group;
+    struct async_call_frame call;
+    struct crew inner;
+    int rc;
+};
+
+static async called_crew(struct async_loop *on, void *frame)
+{
+    struct called_crew *self = frame;
+
+    async_begin(self);
+    async_catch(self->rc,
+                async_group(on, &self->group,
+                            async_call(on, &self->call, crew, &self->inner)));
+    outer_asks = 0;
+    note_end("outer group:", self->rc);
+    async_end();
+}
+
+static void a_cancel_taken_before_an_inner_group_asked_is_not_lost(void **state)
+{
+    struct called_crew frame = {
+        .inner = {.count = 1,
+                  .body = {.name = "body", .ms = 90, .minds = 9},
+                  .calls = {{.name = "a", .ms = 50, .clean_ms = 10}}}};
+
+    (void)state;
+    outer_asks = 1;
+    spawn(&task, called_crew, &frame);
+    (void)run_to(10);
+    async_cancel(&loop, &task); /* the body has taken it */
+    (void)run_to(12);
+    async_group_cancel(&loop, &frame.inner.group);
+    (void)run_to(14);
+    async_group_cancel(&loop, &frame.group);
+    (void)run_to(100);
+
+    assert_trace("10 body minds\n"
+                 "12 body canceled\n"
+                 "22 a canceled\n"
+                 "22 group: canceled\n"
+                 "22 outer group: canceled\n");
+}
+
 /* ---- timeouts ----------------------------------------------------------- */
 
 static void a_group_that_times_out_awaits_body_and_members(void **state)
@@ -2762,6 +2809,7 @@ int main(void)
             a_group_canceled_while_a_canceled_body_cleans_up_is_canceled),
         timeline_claim(an_error_reaches_a_body_through_calls),
         timeline_claim(a_cancel_that_a_body_took_through_calls_is_not_lost),
+        timeline_claim(a_cancel_taken_before_an_inner_group_asked_is_not_lost),
         timeline_claim(a_group_that_times_out_awaits_body_and_members),
         timeline_claim(a_group_that_times_out_after_its_bodys_end_does_so_too),
         timeline_claim(an_error_and_a_timeout_on_one_tick_are_the_error),
