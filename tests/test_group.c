@@ -1489,6 +1489,8 @@ static async deep(struct async_loop *on, void *frame)
 struct deep_crew {
     struct async_frame async;
     struct async_group group;
+    struct async_timer timer;
+    uint32_t timeout_ms; /* 0: none */
     struct async_member member;
     struct child call, last;
     struct deep levels[3];
@@ -1505,7 +1507,13 @@ static async deep_crew(struct async_loop *on, void *frame)
     self->levels[2].last = &self->last;
     (void)async_group_spawn(on, &self->group, &self->member, child,
                             &self->call);
-    async_catch(rc, async_group(on, &self->group, deep(on, &self->levels[0])));
+    if (self->timeout_ms)
+        async_catch(rc, async_timeout(on, &self->timer, self->timeout_ms,
+                                      async_group(on, &self->group,
+                                                  deep(on, &self->levels[0]))));
+    else
+        async_catch(rc,
+                    async_group(on, &self->group, deep(on, &self->levels[0])));
     note_end("group:", rc);
     async_catch(rc, async_sleep_ms(on, 5));
     note("then:", async_strerror(rc));
@@ -1547,6 +1555,25 @@ static void a_cancel_that_a_body_took_through_calls_is_not_lost(void **state)
                  "12 a canceled\n"
                  "12 body canceled\n"
                  "12 group: canceled\n"
+                 "17 then: done\n");
+}
+
+static void a_timeout_that_a_body_took_through_calls_is_not_lost(void **state)
+{
+    struct deep_crew frame = {.timeout_ms = 10,
+                              .call = {.name = "a", .ms = 50},
+                              .last = {.name = "body", .ms = 90, .minds = 6}};
+
+    (void)state;
+    spawn(&task, deep_crew, &frame);
+    (void)run_to(12);
+    async_group_cancel(&loop, &frame.group);
+    (void)run_to(100);
+
+    assert_trace("10 body minds\n"
+                 "12 a canceled\n"
+                 "12 body canceled\n"
+                 "12 group: timed out\n"
                  "17 then: done\n");
 }
 
@@ -2809,6 +2836,7 @@ int main(void)
             a_group_canceled_while_a_canceled_body_cleans_up_is_canceled),
         timeline_claim(an_error_reaches_a_body_through_calls),
         timeline_claim(a_cancel_that_a_body_took_through_calls_is_not_lost),
+        timeline_claim(a_timeout_that_a_body_took_through_calls_is_not_lost),
         timeline_claim(a_cancel_taken_before_an_inner_group_asked_is_not_lost),
         timeline_claim(a_group_that_times_out_awaits_body_and_members),
         timeline_claim(a_group_that_times_out_after_its_bodys_end_does_so_too),
