@@ -102,12 +102,18 @@
 #include <stddef.h> /* size_t */
 #include <stdint.h> /* what a subscriber counts */
 
-/* An item's size is a constant, so its copy is a move or two. */
+/* An item's size is a constant: its copy is a move or two, if what does not
+ * wait stands in the caller's place. */
 #if defined(__GNUC__)
 #define ASYNC_COPY_(to, from, size) ((void)__builtin_memcpy(to, from, size))
 #else
 #include <string.h> /* memcpy */
 #define ASYNC_COPY_(to, from, size) ((void)memcpy(to, from, size))
+#endif
+#if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
+#define ASYNC_IN_PLACE_ static inline __attribute__((always_inline))
+#else
+#define ASYNC_IN_PLACE_ static inline
 #endif
 
 /* ---- queue -------------------------------------------------------------- */
@@ -130,12 +136,15 @@ struct async_queue {
     int (*before)(const void *a, const void *b);
 
     /* private */
-    size_t first_; /* where the oldest is in `items`, a ring; or a heap: 0 */
     size_t count_;
-    size_t undone_;  /* items that were put, and are not done */
-    size_t putting_; /* tasks let go to put, that have not run yet; if
-                      * closed, never 0 */
-    size_t getting_; /* the same, to get */
+    size_t puts_below_; /* with fewer items a put has its turn at once: the
+                         * capacity; 0 if others are putting, and for a heap */
+    size_t gets_above_; /* the same with more items, and a get: 0, or all */
+    size_t first_;      /* where the oldest is in `items`, a ring */
+    size_t undone_;     /* items that were put, and are not done */
+    size_t putting_;    /* tasks let go to put, that have not run yet; and one
+                         * more when it is closed */
+    size_t getting_;    /* the same, to get */
     struct async_wait_ *putters_; /* if any wait, all places are taken, or kept
                                    * for those who are putting */
     struct async_wait_ *getters_; /* the same with items */
@@ -161,35 +170,67 @@ static inline size_t async_ring_(size_t at, size_t capacity)
     return at < capacity ? at : at - capacity;
 }
 
-/* The first in line may take what has become free. It is kept for it. */
+/* The first in line is let go: one of them is kept for it. It stands in no line
+ * any more, and waits on what counts such tasks, until it has run and taken
+ * it. */
 static inline void async_queue_grant_(struct async_loop *loop,
                                       struct async_wait_ **line,
                                       size_t *granted)
 {
+    struct async_wait_ *wait = *line;
+
+    async_line_leave_(line, wait);
+    wait->on.object = granted;
     ++*granted;
-    (void)async_line_wake_(loop, line, ASYNC_DONE);
+    async_ready_task_(loop, (struct async_task *)(void *)wait);
+}
+
+static inline void async_queue_let_put_(struct async_loop *loop,
+                                        struct async_queue *queue)
+{
+    queue->puts_below_ = 0;
+    async_queue_grant_(loop, &queue->putters_, &queue->putting_);
+}
+
+static inline void async_queue_let_get_(struct async_loop *loop,
+                                        struct async_queue *queue)
+{
+    queue->gets_above_ = (size_t)-1;
+    async_queue_grant_(loop, &queue->getters_, &queue->getting_);
+}
+
+/* True for a task that was let go: it takes what was kept. */
+static inline int async_queue_takes_(struct async_loop *loop, size_t *granted)
+{
+    struct async_wait_ *wait = &async_running_(loop)->wait_;
+
+    if (wait->kind != ASYNC_WAIT_LINE_ || wait->on.object != granted)
+        return 0;
+    wait->kind = ASYNC_WAIT_NONE_;
+    --*granted;
+    return 1;
 }
 
 /* A binary heap. `item` is outside of it. */
-ASYNC_COLD_ void async_heap_add_(struct async_queue *queue, char *items,
+ASYNC_COLD_ void async_heap_put_(struct async_queue *queue, char *items,
                                  const void *item, size_t size)
 {
-    size_t at = queue->count_;
+    size_t at = queue->count_++;
 
     while (at && queue->before(item, items + (at - 1) / 2 * size)) {
         ASYNC_COPY_(items + at * size, items + (at - 1) / 2 * size, size);
         at = (at - 1) / 2;
     }
     ASYNC_COPY_(items + at * size, item, size);
+    queue->undone_++;
 }
 
-/* Takes the first out; `count` are left, and behind them the last one, which
- * looks for a new place from the top. */
-ASYNC_COLD_ void async_heap_take_(const struct async_queue *queue, char *items,
-                                  void *item, size_t size, size_t count)
+/* Takes the first out. The last one looks for a new place, from the top. */
+ASYNC_COLD_ void async_heap_get_(struct async_queue *queue, char *items,
+                                 void *item, size_t size)
 {
+    size_t count = --queue->count_, at = 0, child;
     const char *last = items + count * size;
-    size_t at = 0, child;
 
     ASYNC_COPY_(item, items, size);
     while ((child = 2 * at + 1) < count) {
@@ -205,131 +246,171 @@ ASYNC_COLD_ void async_heap_take_(const struct async_queue *queue, char *items,
         ASYNC_COPY_(items + at * size, last, size);
 }
 
-/* There is a place. */
-static inline void async_put_now_(struct async_loop *loop,
-                                  struct async_queue *queue, void *items,
-                                  const void *item, size_t size,
-                                  size_t capacity)
+ASYNC_IN_PLACE_ void async_ring_put_(struct async_queue *queue, void *items,
+                                     const void *item, size_t size,
+                                     size_t capacity)
 {
     size_t at = async_ring_(queue->first_ + queue->count_, capacity);
 
-    if (queue->before)
-        async_heap_add_(queue, (char *)items, item, size);
-    else
-        ASYNC_COPY_((char *)items + at * size, item, size);
+    ASYNC_COPY_((char *)items + at * size, item, size);
     queue->count_++;
     queue->undone_++;
-    if (queue->getters_)
-        async_queue_grant_(loop, &queue->getters_, &queue->getting_);
 }
 
-/* There is an item. */
-static inline void async_get_now_(struct async_loop *loop,
-                                  struct async_queue *queue, void *items,
-                                  void *item, size_t size, size_t capacity)
+ASYNC_IN_PLACE_ void async_ring_get_(struct async_queue *queue,
+                                     const void *items, void *item, size_t size,
+                                     size_t capacity)
 {
     size_t at = queue->first_;
 
+    ASYNC_COPY_(item, (const char *)items + at * size, size);
+    queue->first_ = async_ring_(at + 1, capacity);
     queue->count_--;
+}
+
+/* There is a place. */
+ASYNC_IN_PLACE_ void async_put_now_(struct async_queue *queue, void *items,
+                                    const void *item, size_t size,
+                                    size_t capacity)
+{
+    if (queue->before || queue->lifo)
+        queue->gets_above_ = (size_t)-1;
     if (queue->before) {
-        async_heap_take_(queue, (char *)items, item, size, queue->count_);
+        async_heap_put_(queue, (char *)items, item, size);
     } else {
-        if (queue->lifo)
-            at = async_ring_(at + queue->count_, capacity);
-        else
-            queue->first_ = async_ring_(at + 1, capacity);
-        ASYNC_COPY_(item, (char *)items + at * size, size);
+        async_ring_put_(queue, items, item, size, capacity);
+        if (!queue->putting_)
+            queue->puts_below_ = capacity;
     }
-    if (queue->putters_)
-        async_queue_grant_(loop, &queue->putters_, &queue->putting_);
+}
+
+/* There is an item. */
+ASYNC_IN_PLACE_ void async_get_now_(struct async_queue *queue, void *items,
+                                    void *item, size_t size, size_t capacity)
+{
+    if (queue->before) {
+        async_heap_get_(queue, (char *)items, item, size);
+    } else if (queue->lifo) {
+        size_t at = async_ring_(queue->first_ + --queue->count_, capacity);
+
+        ASYNC_COPY_(item, (char *)items + at * size, size);
+    } else {
+        async_ring_get_(queue, items, item, size, capacity);
+        if (!queue->getting_)
+            queue->gets_above_ = 0;
+    }
 }
 
 /* ---- put, get ----------------------------------------------------------- */
 
-/* Waits for its turn; done when it has come. `is_free`: there is what is kept
- * for nobody. Then nobody waits in line, and a new one has its turn behind
- * those who have been let go and have not run yet. */
-static inline async_status async_queue_turn_(struct async_loop *loop,
-                                             struct async_wait_ **line,
-                                             size_t *granted, int is_free,
-                                             int closed)
+/* Waits, or begins to. If there is a place that is kept for nobody, others have
+ * been let go and have not run yet; the turn comes behind theirs. */
+static inline async_status async_put_wait_(struct async_loop *loop,
+                                           struct async_queue *queue,
+                                           size_t capacity)
 {
-    async_status status = async_wait_go_(loop, ASYNC_WAIT_LINE_, line);
+    async_status status =
+        async_wait_go_(loop, ASYNC_WAIT_LINE_, &queue->putters_);
 
-    if (status == ASYNC_NEW_) {
-        if (closed) {
-            async_wait_drop_(loop, loop->current_);
-            return ASYNC_ECLOSED;
-        }
-        async_line_join_(line, &loop->current_->wait_);
-        status = async_pending_(loop);
-        if (is_free && status != ASYNC_ECANCELED)
-            async_queue_grant_(loop, line, granted);
-    } else if (status == ASYNC_DONE) {
-        --*granted;
+    if (status != ASYNC_NEW_)
+        return status;
+    if (queue->closed_) {
+        async_wait_drop_(loop, loop->current_);
+        return ASYNC_ECLOSED;
     }
+    async_line_join_(&queue->putters_, &loop->current_->wait_);
+    status = async_pending_(loop);
+    if (queue->count_ + queue->putting_ < capacity && status != ASYNC_ECANCELED)
+        async_queue_let_put_(loop, queue);
     return status;
 }
 
-static inline async_status async_put_(struct async_loop *loop,
-                                      struct async_queue *queue, void *items,
-                                      const void *item, size_t size,
-                                      size_t capacity)
+static inline async_status async_get_wait_(struct async_loop *loop,
+                                           struct async_queue *queue)
 {
-    if (queue->putting_ || queue->count_ == capacity) {
-        async_status status = async_queue_turn_(
-            loop, &queue->putters_, &queue->putting_,
-            queue->count_ + queue->putting_ < capacity, queue->closed_);
+    async_status status =
+        async_wait_go_(loop, ASYNC_WAIT_LINE_, &queue->getters_);
 
-        if (status != ASYNC_DONE)
-            return status;
-        if (queue->closed_)
-            return ASYNC_ECLOSED;
+    if (status != ASYNC_NEW_)
+        return status;
+    if (queue->closed_ && queue->count_ <= queue->getting_) {
+        async_wait_drop_(loop, loop->current_);
+        return ASYNC_ECLOSED;
     }
-    async_put_now_(loop, queue, items, item, size, capacity);
+    async_line_join_(&queue->getters_, &loop->current_->wait_);
+    status = async_pending_(loop);
+    if (queue->count_ > queue->getting_ && status != ASYNC_ECANCELED)
+        async_queue_let_get_(loop, queue);
+    return status;
+}
+
+ASYNC_IN_PLACE_ async_status async_put_(struct async_loop *loop,
+                                        struct async_queue *queue, void *items,
+                                        const void *item, size_t size,
+                                        size_t capacity)
+{
+    if (queue->count_ < queue->puts_below_) {
+        async_ring_put_(queue, items, item, size, capacity);
+    } else {
+        if (queue->putting_ && async_queue_takes_(loop, &queue->putting_)) {
+            if (queue->closed_)
+                return ASYNC_ECLOSED;
+        } else if (queue->putting_ || queue->count_ == capacity) {
+            return async_put_wait_(loop, queue, capacity);
+        }
+        async_put_now_(queue, items, item, size, capacity);
+    }
+    if (queue->getters_)
+        async_queue_let_get_(loop, queue);
     return ASYNC_DONE;
 }
 
-static inline async_status async_get_(struct async_loop *loop,
-                                      struct async_queue *queue, void *items,
-                                      void *item, size_t size, size_t capacity)
+ASYNC_IN_PLACE_ async_status async_get_(struct async_loop *loop,
+                                        struct async_queue *queue, void *items,
+                                        void *item, size_t size,
+                                        size_t capacity)
 {
-    if (queue->getting_ || !queue->count_) {
-        int is_free = queue->count_ > queue->getting_;
-        async_status status =
-            async_queue_turn_(loop, &queue->getters_, &queue->getting_, is_free,
-                              queue->closed_ && !is_free);
-
-        if (status != ASYNC_DONE)
-            return status;
-        if (!queue->count_)
-            return ASYNC_ECLOSED; /* what was kept for it has been dropped */
+    if (queue->count_ > queue->gets_above_) {
+        async_ring_get_(queue, items, item, size, capacity);
+    } else {
+        if (queue->getting_ && async_queue_takes_(loop, &queue->getting_)) {
+            if (!queue->count_)
+                return ASYNC_ECLOSED; /* what was kept has been dropped */
+        } else if (queue->getting_ || !queue->count_) {
+            return async_get_wait_(loop, queue);
+        }
+        async_get_now_(queue, items, item, size, capacity);
     }
-    async_get_now_(loop, queue, items, item, size, capacity);
+    if (queue->putters_)
+        async_queue_let_put_(loop, queue);
     return ASYNC_DONE;
 }
 
-static inline async_status async_try_put_(struct async_loop *loop,
-                                          struct async_queue *queue,
-                                          void *items, const void *item,
-                                          size_t size, size_t capacity)
+ASYNC_IN_PLACE_ async_status async_try_put_(struct async_loop *loop,
+                                            struct async_queue *queue,
+                                            void *items, const void *item,
+                                            size_t size, size_t capacity)
 {
     if (queue->closed_)
         return ASYNC_ECLOSED;
     if (queue->count_ + queue->putting_ >= capacity)
         return ASYNC_PENDING;
-    async_put_now_(loop, queue, items, item, size, capacity);
+    async_put_now_(queue, items, item, size, capacity);
+    if (queue->getters_)
+        async_queue_let_get_(loop, queue);
     return ASYNC_DONE;
 }
 
-static inline async_status async_try_get_(struct async_loop *loop,
-                                          struct async_queue *queue,
-                                          void *items, void *item, size_t size,
-                                          size_t capacity)
+ASYNC_IN_PLACE_ async_status async_try_get_(struct async_loop *loop,
+                                            struct async_queue *queue,
+                                            void *items, void *item,
+                                            size_t size, size_t capacity)
 {
     if (queue->count_ <= queue->getting_)
         return queue->closed_ ? ASYNC_ECLOSED : ASYNC_PENDING;
-    async_get_now_(loop, queue, items, item, size, capacity);
+    async_get_now_(queue, items, item, size, capacity);
+    if (queue->putters_)
+        async_queue_let_put_(loop, queue);
     return ASYNC_DONE;
 }
 
@@ -408,7 +489,8 @@ static inline void async_queue_close_(struct async_loop *loop,
     if (queue->closed_)
         return;
     queue->closed_ = 1;
-    queue->putting_++; /* so that nobody puts at once */
+    queue->puts_below_ = 0;
+    queue->putting_++;
     while (async_line_wake_(loop, &queue->putters_, ASYNC_ECLOSED))
         ;
     while (async_line_wake_(loop, &queue->getters_, ASYNC_ECLOSED))
