@@ -82,7 +82,8 @@
  *
  *     Tasks put in the order in which they began to, and get so too. A place or
  *     an item that a waiting task has been let go for is kept for it: nobody
- *     takes it in between.
+ *     takes it in between. (One that is canceled or timed out on the tick on
+ *     which several are let go may be the first of them.)
  *
  * What wins on one tick
  *
@@ -145,8 +146,8 @@ struct async_queue {
     size_t putting_;    /* tasks let go to put, that have not run yet; and one
                          * more when it is closed */
     size_t getting_;    /* the same, to get */
-    struct async_wait_ *putters_; /* if any wait, all places are taken, or kept
-                                   * for those who are putting */
+    struct async_wait_ *putters_; /* if any wait, there is no place; or some
+                                   * are putting, and then look again */
     struct async_wait_ *getters_; /* the same with items */
     struct async_wait_ *joiners_;
     int closed_;
@@ -197,6 +198,25 @@ static inline void async_queue_let_get_(struct async_loop *loop,
 {
     queue->gets_above_ = (size_t)-1;
     async_queue_grant_(loop, &queue->getters_, &queue->getting_);
+}
+
+/* Those go who have waited behind tasks that were let go, if now they can. */
+static inline void async_queue_let_putters_(struct async_loop *loop,
+                                            struct async_queue *queue,
+                                            size_t capacity)
+{
+    while (queue->putters_ && queue->count_ + queue->putting_ < capacity)
+        async_queue_let_put_(loop, queue);
+}
+
+static inline void async_queue_let_getters_(struct async_loop *loop,
+                                            struct async_queue *queue)
+{
+    while (queue->getters_ && queue->count_ > queue->getting_)
+        async_queue_let_get_(loop, queue);
+    while (queue->closed_ &&
+           async_line_wake_(loop, &queue->getters_, ASYNC_ECLOSED))
+        ;
 }
 
 /* True for a task that was let go: it takes what was kept. */
@@ -303,11 +323,9 @@ ASYNC_IN_PLACE_ void async_get_now_(struct async_queue *queue, void *items,
 
 /* ---- put, get ----------------------------------------------------------- */
 
-/* Waits, or begins to. If there is a place that is kept for nobody, others have
- * been let go and have not run yet; the turn comes behind theirs. */
+/* Waits in line, or begins to. */
 static inline async_status async_put_wait_(struct async_loop *loop,
-                                           struct async_queue *queue,
-                                           size_t capacity)
+                                           struct async_queue *queue)
 {
     async_status status =
         async_wait_go_(loop, ASYNC_WAIT_LINE_, &queue->putters_);
@@ -319,10 +337,7 @@ static inline async_status async_put_wait_(struct async_loop *loop,
         return ASYNC_ECLOSED;
     }
     async_line_join_(&queue->putters_, &loop->current_->wait_);
-    status = async_pending_(loop);
-    if (queue->count_ + queue->putting_ < capacity && status != ASYNC_ECANCELED)
-        async_queue_let_put_(loop, queue);
-    return status;
+    return async_pending_(loop);
 }
 
 static inline async_status async_get_wait_(struct async_loop *loop,
@@ -338,10 +353,7 @@ static inline async_status async_get_wait_(struct async_loop *loop,
         return ASYNC_ECLOSED;
     }
     async_line_join_(&queue->getters_, &loop->current_->wait_);
-    status = async_pending_(loop);
-    if (queue->count_ > queue->getting_ && status != ASYNC_ECANCELED)
-        async_queue_let_get_(loop, queue);
-    return status;
+    return async_pending_(loop);
 }
 
 ASYNC_IN_PLACE_ async_status async_put_(struct async_loop *loop,
@@ -356,9 +368,11 @@ ASYNC_IN_PLACE_ async_status async_put_(struct async_loop *loop,
             if (queue->closed_)
                 return ASYNC_ECLOSED;
         } else if (queue->putting_ || queue->count_ == capacity) {
-            return async_put_wait_(loop, queue, capacity);
+            return async_put_wait_(loop, queue);
         }
         async_put_now_(queue, items, item, size, capacity);
+        if (queue->putters_)
+            async_queue_let_putters_(loop, queue, capacity);
     }
     if (queue->getters_)
         async_queue_let_get_(loop, queue);
@@ -380,6 +394,8 @@ ASYNC_IN_PLACE_ async_status async_get_(struct async_loop *loop,
             return async_get_wait_(loop, queue);
         }
         async_get_now_(queue, items, item, size, capacity);
+        if (queue->getters_)
+            async_queue_let_getters_(loop, queue);
     }
     if (queue->putters_)
         async_queue_let_put_(loop, queue);
@@ -393,7 +409,7 @@ ASYNC_IN_PLACE_ async_status async_try_put_(struct async_loop *loop,
 {
     if (queue->closed_)
         return ASYNC_ECLOSED;
-    if (queue->count_ + queue->putting_ >= capacity)
+    if (queue->count_ + queue->putting_ >= capacity || queue->putters_)
         return ASYNC_PENDING;
     async_put_now_(queue, items, item, size, capacity);
     if (queue->getters_)
@@ -406,7 +422,7 @@ ASYNC_IN_PLACE_ async_status async_try_get_(struct async_loop *loop,
                                             void *items, void *item,
                                             size_t size, size_t capacity)
 {
-    if (queue->count_ <= queue->getting_)
+    if (queue->count_ <= queue->getting_ || queue->getters_)
         return queue->closed_ ? ASYNC_ECLOSED : ASYNC_PENDING;
     async_get_now_(queue, items, item, size, capacity);
     if (queue->putters_)
@@ -493,8 +509,7 @@ static inline void async_queue_close_(struct async_loop *loop,
     queue->putting_++;
     while (async_line_wake_(loop, &queue->putters_, ASYNC_ECLOSED))
         ;
-    while (async_line_wake_(loop, &queue->getters_, ASYNC_ECLOSED))
-        ;
+    async_queue_let_getters_(loop, queue);
 }
 
 static inline void async_queue_close_now_(struct async_loop *loop,
