@@ -541,8 +541,8 @@ struct async_broadcast {
     int closed_;
 };
 
-/* One who receives; for one task at a time. Yours; all-zero, and then
- * async_subscribe. It may be left as it is: nothing links to it. */
+/* One who receives. Tasks that share one share the items. Yours; all-zero, and
+ * then async_subscribe. It ends as it is: nothing links to it. */
 struct async_subscriber {
     uint32_t missed; /* items that were gone before they were received; yours to
                       * set back */
@@ -595,6 +595,7 @@ static inline async_status async_receive_(struct async_loop *loop,
 {
     async_status status;
     uint32_t behind;
+    size_t at;
 
     while (subscriber->next_ == broadcast->count_ ||
            async_waits_in_(loop, &broadcast->line_)) {
@@ -609,11 +610,9 @@ static inline async_status async_receive_(struct async_loop *loop,
         subscriber->missed += behind - (uint32_t)capacity;
         behind = (uint32_t)capacity;
     }
-    ASYNC_COPY_(
-        item,
-        (const char *)items +
-            async_ring_(broadcast->next_ + capacity - behind, capacity) * size,
-        size);
+    at = broadcast->next_ + capacity - (size_t)behind;
+    at = async_ring_(at, capacity);
+    ASYNC_COPY_(item, (const char *)items + at * size, size);
     subscriber->next_ = broadcast->count_ - behind + 1;
     return ASYNC_DONE;
 }
