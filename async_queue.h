@@ -92,8 +92,7 @@
  *     closed and canceled        closed: the next wait takes the cancel
  *     closed and timed out       closed
  *     place granted, closed      closed: the item has not been put
- *     item granted, closed       granted: what is in it drains
- *     item granted, closed now   closed: the item has been dropped
+ *     item granted, closed       granted: the item is yours
  */
 #ifndef ASYNC_QUEUE_H
 #define ASYNC_QUEUE_H
@@ -150,7 +149,8 @@ struct async_queue {
                                    * are putting, and then look again */
     struct async_wait_ *getters_; /* the same with items */
     struct async_wait_ *joiners_;
-    int closed_;
+    uint8_t closed_;
+    uint8_t odd_; /* the first in is not the first out */
 };
 
 /* How many items are in it, those included that are kept for a task. */
@@ -288,13 +288,29 @@ ASYNC_IN_PLACE_ void async_ring_get_(struct async_queue *queue,
     queue->count_--;
 }
 
-/* There is a place. */
+/* What an odd queue gives. */
+ASYNC_COLD_ void async_odd_get_(struct async_queue *queue, void *items,
+                                void *item, size_t size, size_t capacity)
+{
+    if (queue->before) {
+        async_heap_get_(queue, (char *)items, item, size);
+    } else {
+        size_t at = async_ring_(queue->first_ + --queue->count_, capacity);
+
+        ASYNC_COPY_(item, (char *)items + at * size, size);
+    }
+}
+
+/* There is a place. The first put into a queue comes here, and all that wait.
+ */
 ASYNC_IN_PLACE_ void async_put_now_(struct async_queue *queue, void *items,
                                     const void *item, size_t size,
                                     size_t capacity)
 {
-    if (queue->before || queue->lifo)
+    if (queue->before || queue->lifo) {
+        queue->odd_ = 1;
         queue->gets_above_ = (size_t)-1;
+    }
     if (queue->before) {
         async_heap_put_(queue, (char *)items, item, size);
     } else {
@@ -308,12 +324,8 @@ ASYNC_IN_PLACE_ void async_put_now_(struct async_queue *queue, void *items,
 ASYNC_IN_PLACE_ void async_get_now_(struct async_queue *queue, void *items,
                                     void *item, size_t size, size_t capacity)
 {
-    if (queue->before) {
-        async_heap_get_(queue, (char *)items, item, size);
-    } else if (queue->lifo) {
-        size_t at = async_ring_(queue->first_ + --queue->count_, capacity);
-
-        ASYNC_COPY_(item, (char *)items + at * size, size);
+    if (queue->odd_) {
+        async_odd_get_(queue, items, item, size, capacity);
     } else {
         async_ring_get_(queue, items, item, size, capacity);
         if (!queue->getting_)
@@ -387,12 +399,9 @@ ASYNC_IN_PLACE_ async_status async_get_(struct async_loop *loop,
     if (queue->count_ > queue->gets_above_) {
         async_ring_get_(queue, items, item, size, capacity);
     } else {
-        if (queue->getting_ && async_queue_takes_(loop, &queue->getting_)) {
-            if (!queue->count_)
-                return ASYNC_ECLOSED; /* what was kept has been dropped */
-        } else if (queue->getting_ || !queue->count_) {
+        if (queue->getting_ ? !async_queue_takes_(loop, &queue->getting_)
+                            : !queue->count_)
             return async_get_wait_(loop, queue);
-        }
         async_get_now_(queue, items, item, size, capacity);
         if (queue->getters_)
             async_queue_let_getters_(loop, queue);
@@ -495,7 +504,8 @@ static inline async_status async_queue_join_(struct async_loop *loop,
  * closed once. */
 #define async_queue_close(loop, queue) async_queue_close_(loop, &(queue)->async)
 
-/* The same, and drops what is left: it counts as done. */
+/* The same, and drops what is left, which counts as done: all but the items
+ * that are kept for tasks that have been let go. */
 #define async_queue_close_now(loop, queue)                                     \
     async_queue_close_now_(loop, &(queue)->async)
 
@@ -515,10 +525,10 @@ static inline void async_queue_close_(struct async_loop *loop,
 static inline void async_queue_close_now_(struct async_loop *loop,
                                           struct async_queue *queue)
 {
-    size_t count = queue->count_;
+    size_t count = queue->count_ - queue->getting_;
 
     async_queue_close_(loop, queue);
-    queue->count_ = 0;
+    queue->count_ -= count;
     async_queue_done_(loop, queue,
                       count < queue->undone_ ? count : queue->undone_);
 }
