@@ -139,18 +139,21 @@ struct async_queue {
     size_t count_;
     size_t puts_below_; /* with fewer items a put has its turn at once: the
                          * capacity; 0 if others are putting, and for a heap */
-    size_t gets_above_; /* the same with more items, and a get: 0, or all */
+    size_t putting_;    /* tasks let go to put, that have not run yet, each
+                         * ASYNC_QUEUE_ONE_; and ASYNC_QUEUE_CLOSED_ */
+    size_t getting_;    /* the same, to get; and ASYNC_QUEUE_ODD_ */
     size_t first_;      /* where the oldest is in `items`, a ring */
     size_t undone_;     /* items that were put, and are not done */
-    size_t putting_;    /* tasks let go to put, that have not run yet; and one
-                         * more when it is closed */
-    size_t getting_;    /* the same, to get */
     struct async_wait_ *putters_; /* if any wait, there is no place; or some
                                    * are putting, and then look again */
     struct async_wait_ *getters_; /* the same with items */
     struct async_wait_ *joiners_;
-    uint8_t closed_;
-    uint8_t odd_; /* the first in is not the first out */
+};
+
+enum {
+    ASYNC_QUEUE_ODD_ = 1, /* the first in is not the first out */
+    ASYNC_QUEUE_CLOSED_ = 2,
+    ASYNC_QUEUE_ONE_ = 4
 };
 
 /* How many items are in it, those included that are kept for a task. */
@@ -171,6 +174,12 @@ static inline size_t async_ring_(size_t at, size_t capacity)
     return at < capacity ? at : at - capacity;
 }
 
+/* Places, or items, that are kept for tasks that were let go. */
+static inline size_t async_queue_kept_(size_t granted)
+{
+    return granted / ASYNC_QUEUE_ONE_;
+}
+
 /* The first in line is let go: one of them is kept for it. It stands in no line
  * any more, and waits on what counts such tasks, until it has run and taken
  * it. */
@@ -182,8 +191,20 @@ static inline void async_queue_grant_(struct async_loop *loop,
 
     async_line_leave_(line, wait);
     wait->on.object = granted;
-    ++*granted;
+    *granted += ASYNC_QUEUE_ONE_;
     async_ready_task_(loop, (struct async_task *)(void *)wait);
+}
+
+/* True for a task that was let go: it takes what was kept. */
+static inline int async_queue_takes_(struct async_loop *loop, size_t *granted)
+{
+    struct async_wait_ *wait = &async_running_(loop)->wait_;
+
+    if (wait->kind != ASYNC_WAIT_LINE_ || wait->on.object != granted)
+        return 0;
+    wait->kind = ASYNC_WAIT_NONE_;
+    *granted -= ASYNC_QUEUE_ONE_;
+    return 1;
 }
 
 static inline void async_queue_let_put_(struct async_loop *loop,
@@ -196,8 +217,19 @@ static inline void async_queue_let_put_(struct async_loop *loop,
 static inline void async_queue_let_get_(struct async_loop *loop,
                                         struct async_queue *queue)
 {
-    queue->gets_above_ = (size_t)-1;
     async_queue_grant_(loop, &queue->getters_, &queue->getting_);
+}
+
+/* How many places, or items, are kept for nobody. */
+static inline size_t async_queue_places_(const struct async_queue *queue,
+                                         size_t capacity)
+{
+    return capacity - queue->count_ - async_queue_kept_(queue->putting_);
+}
+
+static inline size_t async_queue_items_(const struct async_queue *queue)
+{
+    return queue->count_ - async_queue_kept_(queue->getting_);
 }
 
 /* Those go who have waited behind tasks that were let go, if now they can. */
@@ -205,30 +237,18 @@ static inline void async_queue_let_putters_(struct async_loop *loop,
                                             struct async_queue *queue,
                                             size_t capacity)
 {
-    while (queue->putters_ && queue->count_ + queue->putting_ < capacity)
+    while (queue->putters_ && async_queue_places_(queue, capacity))
         async_queue_let_put_(loop, queue);
 }
 
 static inline void async_queue_let_getters_(struct async_loop *loop,
                                             struct async_queue *queue)
 {
-    while (queue->getters_ && queue->count_ > queue->getting_)
+    while (queue->getters_ && async_queue_items_(queue))
         async_queue_let_get_(loop, queue);
-    while (queue->closed_ &&
+    while (queue->putting_ & ASYNC_QUEUE_CLOSED_ &&
            async_line_wake_(loop, &queue->getters_, ASYNC_ECLOSED))
         ;
-}
-
-/* True for a task that was let go: it takes what was kept. */
-static inline int async_queue_takes_(struct async_loop *loop, size_t *granted)
-{
-    struct async_wait_ *wait = &async_running_(loop)->wait_;
-
-    if (wait->kind != ASYNC_WAIT_LINE_ || wait->on.object != granted)
-        return 0;
-    wait->kind = ASYNC_WAIT_NONE_;
-    --*granted;
-    return 1;
 }
 
 /* A binary heap. `item` is outside of it. */
@@ -301,16 +321,13 @@ ASYNC_COLD_ void async_odd_get_(struct async_queue *queue, void *items,
     }
 }
 
-/* There is a place. The first put into a queue comes here, and all that wait.
- */
+/* There is a place. The first put comes here, and who has waited. */
 ASYNC_IN_PLACE_ void async_put_now_(struct async_queue *queue, void *items,
                                     const void *item, size_t size,
                                     size_t capacity)
 {
-    if (queue->before || queue->lifo) {
-        queue->odd_ = 1;
-        queue->gets_above_ = (size_t)-1;
-    }
+    if (queue->before || queue->lifo)
+        queue->getting_ |= ASYNC_QUEUE_ODD_;
     if (queue->before) {
         async_heap_put_(queue, (char *)items, item, size);
     } else {
@@ -324,13 +341,10 @@ ASYNC_IN_PLACE_ void async_put_now_(struct async_queue *queue, void *items,
 ASYNC_IN_PLACE_ void async_get_now_(struct async_queue *queue, void *items,
                                     void *item, size_t size, size_t capacity)
 {
-    if (queue->odd_) {
+    if (queue->getting_ & ASYNC_QUEUE_ODD_)
         async_odd_get_(queue, items, item, size, capacity);
-    } else {
+    else
         async_ring_get_(queue, items, item, size, capacity);
-        if (!queue->getting_)
-            queue->gets_above_ = 0;
-    }
 }
 
 /* ---- put, get ----------------------------------------------------------- */
@@ -344,7 +358,7 @@ static inline async_status async_put_wait_(struct async_loop *loop,
 
     if (status != ASYNC_NEW_)
         return status;
-    if (queue->closed_) {
+    if (queue->putting_ & ASYNC_QUEUE_CLOSED_) {
         async_wait_drop_(loop, loop->current_);
         return ASYNC_ECLOSED;
     }
@@ -360,7 +374,7 @@ static inline async_status async_get_wait_(struct async_loop *loop,
 
     if (status != ASYNC_NEW_)
         return status;
-    if (queue->closed_ && queue->count_ <= queue->getting_) {
+    if (queue->putting_ & ASYNC_QUEUE_CLOSED_ && !async_queue_items_(queue)) {
         async_wait_drop_(loop, loop->current_);
         return ASYNC_ECLOSED;
     }
@@ -376,12 +390,11 @@ ASYNC_IN_PLACE_ async_status async_put_(struct async_loop *loop,
     if (queue->count_ < queue->puts_below_) {
         async_ring_put_(queue, items, item, size, capacity);
     } else {
-        if (queue->putting_ && async_queue_takes_(loop, &queue->putting_)) {
-            if (queue->closed_)
-                return ASYNC_ECLOSED;
-        } else if (queue->putting_ || queue->count_ == capacity) {
+        if (queue->putting_ ? !async_queue_takes_(loop, &queue->putting_)
+                            : queue->count_ == capacity)
             return async_put_wait_(loop, queue);
-        }
+        if (queue->putting_ & ASYNC_QUEUE_CLOSED_)
+            return ASYNC_ECLOSED;
         async_put_now_(queue, items, item, size, capacity);
         if (queue->putters_)
             async_queue_let_putters_(loop, queue, capacity);
@@ -396,11 +409,12 @@ ASYNC_IN_PLACE_ async_status async_get_(struct async_loop *loop,
                                         void *item, size_t size,
                                         size_t capacity)
 {
-    if (queue->count_ > queue->gets_above_) {
+    if (!queue->getting_ && queue->count_) {
         async_ring_get_(queue, items, item, size, capacity);
     } else {
-        if (queue->getting_ ? !async_queue_takes_(loop, &queue->getting_)
-                            : !queue->count_)
+        if (async_queue_kept_(queue->getting_)
+                ? !async_queue_takes_(loop, &queue->getting_)
+                : !queue->count_)
             return async_get_wait_(loop, queue);
         async_get_now_(queue, items, item, size, capacity);
         if (queue->getters_)
@@ -416,9 +430,9 @@ ASYNC_IN_PLACE_ async_status async_try_put_(struct async_loop *loop,
                                             void *items, const void *item,
                                             size_t size, size_t capacity)
 {
-    if (queue->closed_)
+    if (queue->putting_ & ASYNC_QUEUE_CLOSED_)
         return ASYNC_ECLOSED;
-    if (queue->count_ + queue->putting_ >= capacity || queue->putters_)
+    if (queue->putters_ || !async_queue_places_(queue, capacity))
         return ASYNC_PENDING;
     async_put_now_(queue, items, item, size, capacity);
     if (queue->getters_)
@@ -431,8 +445,10 @@ ASYNC_IN_PLACE_ async_status async_try_get_(struct async_loop *loop,
                                             void *items, void *item,
                                             size_t size, size_t capacity)
 {
-    if (queue->count_ <= queue->getting_ || queue->getters_)
-        return queue->closed_ ? ASYNC_ECLOSED : ASYNC_PENDING;
+    if (!async_queue_items_(queue) && queue->putting_ & ASYNC_QUEUE_CLOSED_)
+        return ASYNC_ECLOSED;
+    if (queue->getters_ || !async_queue_items_(queue))
+        return ASYNC_PENDING;
     async_get_now_(queue, items, item, size, capacity);
     if (queue->putters_)
         async_queue_let_put_(loop, queue);
@@ -512,11 +528,8 @@ static inline async_status async_queue_join_(struct async_loop *loop,
 static inline void async_queue_close_(struct async_loop *loop,
                                       struct async_queue *queue)
 {
-    if (queue->closed_)
-        return;
-    queue->closed_ = 1;
+    queue->putting_ |= ASYNC_QUEUE_CLOSED_;
     queue->puts_below_ = 0;
-    queue->putting_++;
     while (async_line_wake_(loop, &queue->putters_, ASYNC_ECLOSED))
         ;
     async_queue_let_getters_(loop, queue);
@@ -525,12 +538,13 @@ static inline void async_queue_close_(struct async_loop *loop,
 static inline void async_queue_close_now_(struct async_loop *loop,
                                           struct async_queue *queue)
 {
-    size_t count = queue->count_ - queue->getting_;
+    size_t dropped;
 
     async_queue_close_(loop, queue);
-    queue->count_ -= count;
+    dropped = async_queue_items_(queue);
+    queue->count_ -= dropped;
     async_queue_done_(loop, queue,
-                      count < queue->undone_ ? count : queue->undone_);
+                      dropped < queue->undone_ ? dropped : queue->undone_);
 }
 
 /* ---- broadcast ---------------------------------------------------------- */
