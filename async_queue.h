@@ -233,14 +233,6 @@ static inline size_t async_queue_items_(const struct async_queue *queue)
 }
 
 /* Those go who have waited behind tasks that were let go, if now they can. */
-static inline void async_queue_let_putters_(struct async_loop *loop,
-                                            struct async_queue *queue,
-                                            size_t capacity)
-{
-    while (queue->putters_ && async_queue_places_(queue, capacity))
-        async_queue_let_put_(loop, queue);
-}
-
 static inline void async_queue_let_getters_(struct async_loop *loop,
                                             struct async_queue *queue)
 {
@@ -396,8 +388,8 @@ ASYNC_IN_PLACE_ async_status async_put_(struct async_loop *loop,
         if (queue->putting_ & ASYNC_QUEUE_CLOSED_)
             return ASYNC_ECLOSED;
         async_put_now_(queue, items, item, size, capacity);
-        if (queue->putters_)
-            async_queue_let_putters_(loop, queue, capacity);
+        if (queue->putters_ && async_queue_places_(queue, capacity))
+            async_queue_let_put_(loop, queue); /* it came behind this one */
     }
     if (queue->getters_)
         async_queue_let_get_(loop, queue);

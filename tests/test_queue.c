@@ -590,6 +590,53 @@ static void a_late_get_does_not_overtake_one_that_was_let_go(void **state)
     assert_int_equal(try_get(), 3);
 }
 
+/* Tries to put and to get, once. */
+static async trier(struct async_loop *on, void *frame)
+{
+    (void)on;
+    (void)frame;
+    trace("try_put: %d, try_get: %d", try_put(9), try_get());
+    return ASYNC_DONE;
+}
+
+static void a_try_does_not_overtake_a_putter_in_line(void **state)
+{
+    struct putter a = {.name = "a", .value = 3, .count = 1};
+    struct putter b = {.name = "b", .value = 4, .count = 1};
+
+    (void)state;
+    fill(1);
+    put(&a);
+    (void)run_to(5);
+    put(&b);                   /* first: behind a, though there is a place */
+    spawn(&task, trier, NULL); /* then: that is b's */
+    assert_int_equal(try_get(), 1);
+    assert_int_equal(try_get(), 2); /* and then a, which is let go here */
+    (void)run_to(10);
+
+    assert_trace("try_put: 0, try_get: 0\n"
+                 "5 a put 3\n"
+                 "5 b put 4\n");
+}
+
+static void a_try_does_not_overtake_a_getter_in_line(void **state)
+{
+    struct getter a = {.name = "a", .count = 1};
+    struct getter b = {.name = "b", .count = 1};
+
+    (void)state;
+    get(&a);
+    (void)run_to(5);
+    get(&b);
+    spawn(&task, trier, NULL);
+    fill(1);
+    (void)run_to(10);
+
+    assert_trace("try_put: 0, try_get: 0\n"
+                 "5 a got 1\n"
+                 "5 b got 2\n");
+}
+
 /* Puts what it makes anew each time it is asked. */
 static async composer(struct async_loop *on, void *frame)
 {
@@ -958,15 +1005,21 @@ static void two_cancels_are_one(void **state)
 
 static void a_closed_queue_takes_nothing(void **state)
 {
-    struct putter a = {.name = "a", .value = 1, .count = 1};
+    struct putter p[] = {{.name = "a", .value = 2, .count = 1},
+                         {.name = "b", .value = 3, .count = 1}};
 
     (void)state;
-    async_queue_close(&loop, &queue);
-    assert_int_equal(try_put(1), ASYNC_ECLOSED);
-    put(&a);
+    assert_int_equal(try_put(1), ASYNC_DONE);
+    async_queue_close(&loop, &queue); /* half full */
+    assert_int_equal(try_put(4), ASYNC_ECLOSED);
+    put(&p[0]);
     (void)run_to(5);
+    assert_int_equal(try_get(), 1);
+    put(&p[1]); /* empty */
+    (void)run_to(10);
 
-    assert_trace("0 a closed\n");
+    assert_trace("0 a closed\n"
+                 "5 b closed\n");
     assert_int_equal(async_queue_count(&queue), 0);
 }
 
@@ -1087,6 +1140,80 @@ static void a_late_get_of_a_closed_queue_takes_what_is_kept_for_nobody(void **s)
                  "5 c closed\n");
 }
 
+/* Closes the queue, or a longer one, after `ms`. */
+struct closer {
+    struct async_frame async;
+    uint32_t ms;
+    struct five *five;
+    struct async_task task;
+};
+
+static async closer(struct async_loop *on, void *frame)
+{
+    struct closer *self = frame;
+
+    async_begin(self);
+    if (self->ms)
+        await(async_sleep_ms(on, self->ms));
+    if (self->five)
+        async_queue_close(on, self->five);
+    else
+        async_queue_close(on, &queue);
+    async_end();
+}
+
+/* Gets one from a longer queue. */
+struct taker {
+    struct async_frame async;
+    const char *name;
+    struct five *from;
+    int value, rc;
+    struct async_task task;
+};
+
+static async taker(struct async_loop *on, void *frame)
+{
+    struct taker *self = frame;
+
+    async_begin(self);
+    async_catch(self->rc, async_get(on, self->from, &self->value));
+    if (self->rc < 0)
+        note(self->name, async_strerror(self->rc));
+    else
+        note_value(self->name, "got", self->value);
+    async_end();
+}
+
+static void close_leaves_all_that_is_left_to_those_in_line(void **state)
+{
+    struct five five = {.items = {0}};
+    struct taker t[] = {{.name = "a", .from = &five},
+                        {.name = "b", .from = &five},
+                        {.name = "c", .from = &five},
+                        {.name = "d", .from = &five},
+                        {.name = "e", .from = &five}};
+    struct closer c = {.ms = 0};
+    size_t i;
+    int value;
+
+    (void)state;
+    spawn(&t[0].task, taker, &t[0]);
+    (void)run_to(5);
+    for (i = 1; i < LENGTH(t); i++)
+        spawn(&t[i].task, taker, &t[i]);
+    c.five = &five;
+    spawn(&c.task, closer, &c); /* when they are in line, and before a runs */
+    for (value = 1; value <= 4; value++)
+        assert_int_equal(async_try_put(&loop, &five, &value), ASYNC_DONE);
+    (void)run_to(10);
+
+    assert_trace("5 a got 1\n"
+                 "5 b got 2\n"
+                 "5 c got 3\n"
+                 "5 d got 4\n"
+                 "5 e closed\n");
+}
+
 static void close_and_cancel_in_one_moment_is_closed(void **state)
 {
     struct getter g[] = {{.name = "a", .count = 1}, {.name = "b", .count = 1}};
@@ -1121,22 +1248,6 @@ static void close_of_those_who_put_and_are_canceled_is_closed(void **state)
 
     assert_trace("5 a closed\n"
                  "5 b closed\n");
-}
-
-struct closer {
-    struct async_frame async;
-    uint32_t ms;
-    struct async_task task;
-};
-
-static async closer(struct async_loop *on, void *frame)
-{
-    struct closer *self = frame;
-
-    async_begin(self);
-    await(async_sleep_ms(on, self->ms));
-    async_queue_close(on, &queue);
-    async_end();
 }
 
 static void close_on_the_tick_of_the_timeout_is_closed(void **state)
@@ -1304,6 +1415,8 @@ static void one_done_too_many(void *argument)
 
 static void more_done_than_were_put_is_a_mistake(void **state)
 {
+    struct joiner j = {.name = "j"};
+
     (void)state;
     assert_stops("more items of a queue are done than were put",
                  one_done_too_many, &queue);
@@ -1316,7 +1429,9 @@ static void more_done_than_were_put_is_a_mistake(void **state)
     async_queue_task_done(&loop, &queue);
     assert_noted("more items of a queue are done than were put");
     stops_are_noted(0);
-    assert_int_equal(try_get(), 1); /* and nothing has happened */
+    join(&j);
+    (void)run_to(5);
+    assert_trace("0 j done\n"); /* nothing has happened */
 }
 
 static void close_leaves_joiners_until_the_rest_is_done(void **state)
@@ -1898,6 +2013,8 @@ int main(void)
         queue_claim(getters_get_in_the_order_they_came),
         queue_claim(a_late_put_does_not_overtake_one_that_was_let_go),
         queue_claim(a_late_get_does_not_overtake_one_that_was_let_go),
+        queue_claim(a_try_does_not_overtake_a_putter_in_line),
+        queue_claim(a_try_does_not_overtake_a_getter_in_line),
         queue_claim(a_put_may_be_handed_a_value_made_on_the_spot),
         queue_claim(a_canceled_getter_leaves_the_others_in_order),
         queue_claim(a_canceled_putter_leaves_the_others_in_order),
@@ -1925,6 +2042,7 @@ int main(void)
         queue_claim(a_place_granted_before_the_close_is_not_put_into),
         queue_claim(an_item_granted_before_the_close_is_got),
         queue_claim(a_late_get_of_a_closed_queue_takes_what_is_kept_for_nobody),
+        queue_claim(close_leaves_all_that_is_left_to_those_in_line),
         queue_claim(close_and_cancel_in_one_moment_is_closed),
         queue_claim(close_of_those_who_put_and_are_canceled_is_closed),
         queue_claim(close_on_the_tick_of_the_timeout_is_closed),
