@@ -87,12 +87,16 @@
  *
  * What wins on one tick
  *
- *     granted and canceled       granted: the item has been put, or is yours;
- *     granted and timed out      the next wait takes the cancel
- *     closed and canceled        closed: the next wait takes the cancel
+ *     granted and canceled       granted: it has been put, or is yours; the
+ *                                next wait takes the cancel
+ *     granted and timed out      granted
+ *     closed and canceled        closed; the next wait takes the cancel
  *     closed and timed out       closed
  *     place granted, closed      closed: the item has not been put
  *     item granted, closed       granted: the item is yours
+ *
+ *     Granted is: somebody has let the task go, which has not run yet. What is
+ *     published is granted to all who wait for it.
  */
 #ifndef ASYNC_QUEUE_H
 #define ASYNC_QUEUE_H
@@ -110,7 +114,7 @@
 #include <string.h> /* memcpy */
 #define ASYNC_COPY_(to, from, size) ((void)memcpy(to, from, size))
 #endif
-#if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
+#if defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
 #define ASYNC_IN_PLACE_ static inline __attribute__((always_inline))
 #else
 #define ASYNC_IN_PLACE_ static inline
@@ -126,13 +130,13 @@
  *         int items[8];
  *     };
  *
- * Yours; all-zero is empty and open. A length that is a power of two is the
- * quickest. */
+ * Yours; all-zero is empty and open. It stays where it is while tasks wait. A
+ * length that is a power of two is the quickest. */
 struct async_queue {
-    /* yours */
+    /* Yours, set before the first put. */
     int lifo; /* 1: the last in is the first out */
-    /* A priority queue: true if item `a` comes out before item `b`. Set before
-     * the first put. Equal ones come in any order. */
+    /* A priority queue: true if item `a` comes out before item `b`. Equal ones
+     * come in any order. */
     int (*before)(const void *a, const void *b);
 
     /* private */
@@ -207,6 +211,7 @@ static inline int async_queue_takes_(struct async_loop *loop, size_t *granted)
     return 1;
 }
 
+/* A putter in line, or a getter, is let go. */
 static inline void async_queue_let_put_(struct async_loop *loop,
                                         struct async_queue *queue)
 {
@@ -300,7 +305,7 @@ ASYNC_IN_PLACE_ void async_ring_get_(struct async_queue *queue,
     queue->count_--;
 }
 
-/* What an odd queue gives. */
+/* An odd queue's next item. */
 ASYNC_COLD_ void async_odd_get_(struct async_queue *queue, void *items,
                                 void *item, size_t size, size_t capacity)
 {

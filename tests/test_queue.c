@@ -664,6 +664,37 @@ static void a_put_may_be_handed_a_value_made_on_the_spot(void **state)
                  "10 g got 30\n");
 }
 
+static int pokes;
+
+static void poke(void *arg)
+{
+    (void)arg;
+    pokes++;
+}
+
+static void a_put_from_outside_a_task_tells_the_host(void **state)
+{
+    static const struct async_host host = {.notify = poke};
+    struct getter a = {.name = "a", .count = 1}, b = {.name = "b", .count = 1};
+
+    (void)state;
+    get(&a);
+    get(&b);
+    (void)run_to(5);
+    async_attach(&loop, &host);
+    pokes = 0;
+    assert_int_equal(try_put(1), ASYNC_DONE);
+    assert_int_equal(pokes, 1);
+    (void)run_to(10);
+    async_queue_close(&loop, &queue);
+    assert_int_equal(pokes, 2);
+    (void)run_to(15);
+    async_attach(&loop, NULL);
+
+    assert_trace("5 a got 1\n"
+                 "10 b closed\n");
+}
+
 /* ---- cancel, timeout ---------------------------------------------------- */
 
 static void a_canceled_getter_leaves_the_others_in_order(void **state)
@@ -2016,6 +2047,7 @@ int main(void)
         queue_claim(a_try_does_not_overtake_a_putter_in_line),
         queue_claim(a_try_does_not_overtake_a_getter_in_line),
         queue_claim(a_put_may_be_handed_a_value_made_on_the_spot),
+        queue_claim(a_put_from_outside_a_task_tells_the_host),
         queue_claim(a_canceled_getter_leaves_the_others_in_order),
         queue_claim(a_canceled_putter_leaves_the_others_in_order),
         queue_claim(a_cancel_and_a_put_in_one_moment_lose_no_item),
@@ -2077,5 +2109,5 @@ int main(void)
         news_claim(tasks_that_share_a_subscriber_share_the_items),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("async_queue.h", tests, NULL, NULL);
 }
