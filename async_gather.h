@@ -90,6 +90,7 @@
 #include "async_lock.h"    /* turns */
 #include "async_loop.h"    /* tasks, waits */
 #include "async_queue.h"   /* items */
+#include "async_retry.h"   /* tries, rates */
 #include "async_timeout.h" /* limits in time */
 
 #include <stddef.h> /* offsetof */

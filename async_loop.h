@@ -145,20 +145,21 @@ static inline int async_task_yielded_(const struct async_task *task)
            async_yielded((const struct async_frame *)task->frame);
 }
 
-/* The first task that is ready has been stepped: whatever can have happened. */
-static inline void async_stepped_(struct async_loop *loop,
-                                  struct async_task *task, int status)
+/* True if a task that has been stepped, whatever came of it, is ready again.
+ * Else it has left the ready queue. */
+static inline int async_goes_on_(struct async_loop *loop,
+                                 struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
+    int again;
 
     if (status == ASYNC_ASKED_ || loop->step_ & ASYNC_STEP_LAND_)
         status = async_land_(loop, task, status);
     if (status != ASYNC_PENDING) {
-        async_ready_leave_(loop, task);
-        loop->current_ = NULL;
         async_task_end_(loop, task, status);
         ASYNC_TELL_(loop, task, ASYNC_ON_END);
-        return;
+        loop->step_ = 0;
+        return 0;
     }
     if (!(loop->step_ & ASYNC_STEP_SEEN_)) {
         if (wait->kind != ASYNC_WAIT_NONE_)
@@ -170,31 +171,26 @@ static inline void async_stepped_(struct async_loop *loop,
             async_line_join_(&loop->lookers_, wait);
         }
     }
-    if (loop->step_ & ASYNC_STEP_AGAIN_)
-        loop->ready_ = task;
-    else
+    again = loop->step_ & ASYNC_STEP_AGAIN_;
+    loop->step_ = 0;
+    if (!again)
         async_ready_leave_(loop, task);
+    return again;
 }
 
-/* Steps the first task that is ready. What it does most, quickly. */
+/* Steps the first task that is ready. */
 static inline void async_step_(struct async_loop *loop, struct async_task *task)
 {
     int status;
 
     loop->current_ = task;
-    loop->step_ = 0;
     ASYNC_TELL_(loop, task, ASYNC_ON_STEP);
     status = task->fn(loop, task->frame);
     ASYNC_TELL_(loop, task, ASYNC_ON_STEPPED);
-    if (status == ASYNC_PENDING &&
-        (loop->step_ == (ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_) ||
-         (loop->step_ == 0 && task->wait_.kind == ASYNC_WAIT_NONE_ &&
-          async_task_yielded_(task))))
+    if ((status == ASYNC_PENDING && loop->step_ == 0 &&
+         task->wait_.kind == ASYNC_WAIT_NONE_ && async_task_yielded_(task)) ||
+        async_goes_on_(loop, task, status))
         loop->ready_ = task;
-    else if (status == ASYNC_PENDING && loop->step_ == ASYNC_STEP_SEEN_)
-        async_ready_leave_(loop, task);
-    else
-        async_stepped_(loop, task, status);
 }
 
 /* Lets go what is due at now_. */
@@ -283,6 +279,30 @@ static inline int async_stuck(struct async_loop *loop)
            async_next_poll_(loop) == ASYNC_FOREVER;
 }
 
+/* Steps what is ready, and what gets ready meanwhile, but not for ever. */
+static inline void async_round_(struct async_loop *loop)
+{
+    const struct async_task *last;
+    unsigned steps = 0;
+
+    ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
+    last = loop->ready_;
+    if (!last)
+        return;
+    for (;;) {
+        struct async_task *task = loop->ready_->next_;
+
+        async_step_(loop, task);
+        steps++;
+        if (task == last) {
+            ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
+            last = loop->ready_;
+            if (!last || steps >= ASYNC_POLL_STEPS)
+                return;
+        }
+    }
+}
+
 /* Runs everything that is ready at `now`, in the order it became ready. Never
  * blocks. Returns the ticks until it must be called again: 0 at once,
  * ASYNC_FOREVER only after a wake. The answer holds until the loop is changed
@@ -291,9 +311,6 @@ static inline int async_stuck(struct async_loop *loop)
  * went back counts as none passed. On the loop's thread, not from a task. */
 static inline async_time async_poll(struct async_loop *loop, async_time now)
 {
-    unsigned steps = 0;
-    struct async_task *last;
-
     async_check_loop_(loop);
     ASYNC_ASSERT(!loop->polling_, "async_poll from inside async_poll");
     if (loop->polling_)
@@ -304,28 +321,19 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
         loop->now_ = now;
     {
         int woken = async_byte_clear_(&loop->woken_);
-
 #if ASYNC_HOSTED_
+        void (*take_posted)(struct async_loop *) =
+            ASYNC_LOAD_(&loop->take_posted_);
+
         if (!ASYNC_HAVE_EXCHANGE_) /* and threads: a set may have been missed */
             woken = 1;
-        if (woken && loop->take_posted_)
-            loop->take_posted_(loop);
+        if (woken && take_posted)
+            take_posted(loop);
 #endif
         async_look_(loop, woken);
     }
     async_expire_(loop);
-    ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
-    last = loop->ready_;
-    while (last) {
-        struct async_task *task = loop->ready_->next_;
-
-        async_step_(loop, task);
-        steps++;
-        if (task == last) {
-            ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
-            last = steps < ASYNC_POLL_STEPS ? loop->ready_ : NULL;
-        }
-    }
+    async_round_(loop);
     loop->current_ = NULL;
     loop->polling_ = 0;
     return async_next_poll_(loop);
@@ -396,100 +404,109 @@ static inline int async_poll_ms(struct async_loop *loop)
     return (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);
 }
 
-struct async_run_ {
+/* A host that sleeps on descriptors: async_run's and those of adapters/. */
+struct async_fd_host_ {
     struct async_host host;
-    int wake_fd; /* the end to write to */
-    nfds_t count;
-    struct pollfd fds[1 + ASYNC_RUN_FDS]; /* first the end to read from */
+    struct async_loop *loop;
+    int fds[2]; /* to sleep on, to be woken through */
 };
 
-static inline void async_run_notify_(void *arg)
+static inline void async_fd_notify_(void *arg)
 {
-    const struct async_run_ *run = (const struct async_run_ *)arg;
+    const struct async_fd_host_ *it = (const struct async_fd_host_ *)arg;
+    uint64_t one = 1;  /* what an eventfd takes, and a pipe */
     int saved = errno; /* it may run in a signal handler */
 
-    while (write(run->wake_fd, "", 1) < 0 && errno == EINTR)
+    while (write(it->fds[1], &one, sizeof one) < 0 && errno == EINTR)
         ;
     errno = saved;
 }
 
-static inline int async_run_watch_(void *arg, int fd, int events)
+/* Returns what went wrong before, a negated errno. */
+static inline int async_fd_close_(const struct async_fd_host_ *it)
 {
-    struct async_run_ *run = (struct async_run_ *)arg;
+    int error = -errno;
+
+    (void)close(it->fds[0]);
+    (void)close(it->fds[1]);
+    return error;
+}
+
+/* What poll(2), and epoll, call what is waited for; what they found. */
+static inline int async_poll_events_(int events)
+{
+    return (events & ASYNC_READABLE ? POLLIN : 0) |
+           (events & ASYNC_WRITABLE ? POLLOUT : 0);
+}
+
+static inline int async_poll_found_(int found)
+{
+    return (found & ~POLLOUT ? ASYNC_READABLE : 0) |
+           (found & ~POLLIN ? ASYNC_WRITABLE : 0);
+}
+
+struct async_pollset_ {         /* on poll(2) */
+    struct async_fd_host_ base; /* its descriptors are a pipe's ends */
+    nfds_t count, room;
+    struct pollfd *fds; /* the first is the pipe's */
+};
+
+static inline int async_pollset_watch_(void *arg, int fd, int events)
+{
+    struct async_pollset_ *set = (struct async_pollset_ *)arg;
+    const struct pollfd place = {fd, (short)async_poll_events_(events), 0};
     nfds_t i = 1;
 
-    while (i < run->count && run->fds[i].fd != fd)
+    while (i < set->count && set->fds[i].fd != fd)
         i++;
-    if (!events) {
-        if (i < run->count)
-            run->fds[i] = run->fds[--run->count];
-        return 0;
-    }
-    if (i == run->count) {
-        if (i > ASYNC_RUN_FDS)
-            return ASYNC_EFULL;
-        run->fds[run->count++].revents = 0;
-    }
-    run->fds[i].fd = fd;
-    run->fds[i].events = (short)((events & ASYNC_READABLE ? POLLIN : 0) |
-                                 (events & ASYNC_WRITABLE ? POLLOUT : 0));
+    if (i < set->count)
+        set->fds[i] = set->fds[--set->count];
+    if (events && set->count == set->room)
+        return ASYNC_EFULL;
+    if (events)
+        set->fds[set->count++] = place;
     return 0;
 }
 
-/* Sleeps for `ms` at the most, -1 for ever, and passes on what is ready. */
-static inline void async_run_wait_(struct async_loop *loop,
-                                   struct async_run_ *run, int ms)
+/* Passes on what poll has found, if it has. */
+static inline void async_pollset_pass_(struct async_pollset_ *set)
 {
     char drain[64];
     nfds_t i;
 
-    if (poll(run->fds, run->count, ms) <= 0)
-        return;
-    if (run->fds[0].revents)
-        while (read(run->fds[0].fd, drain, sizeof drain) == sizeof drain)
+    if (set->fds[0].revents)
+        while (read(set->fds[0].fd, drain, sizeof drain) == sizeof drain)
             ;
-    for (i = run->count - 1; i > 0; i--) { /* backwards: entries go away */
-        int revents = run->fds[i].revents;
+    for (i = set->count; i-- > 1;) { /* backwards: the last takes its place */
+        int found = async_poll_found_(set->fds[i].revents);
 
-        run->fds[i].revents = 0;
-        if (revents)
-            async_ready(loop, run->fds[i].fd,
-                        revents & ~(POLLIN | POLLOUT)
-                            ? ASYNC_READABLE | ASYNC_WRITABLE
-                            : (revents & POLLIN ? ASYNC_READABLE : 0) |
-                                  (revents & POLLOUT ? ASYNC_WRITABLE : 0));
+        set->fds[i].revents = 0;
+        if (found)
+            async_ready(set->base.loop, set->fds[i].fd, found);
     }
 }
 
-/* A pipe to be woken through: no end blocks, no other program gets it. Returns
- * 0 or a negated errno. */
-static inline int async_pipe_(int ends[2])
+/* No end of its pipe blocks, no other program gets one. Returns 0, an error. */
+static inline int async_pollset_start_(struct async_pollset_ *set,
+                                       struct pollfd *fds, nfds_t room,
+                                       struct async_loop *loop)
 {
+    const struct async_pollset_ start = {
+        {{async_fd_notify_, async_pollset_watch_, set}, loop, {-1, -1}},
+        0,
+        room,
+        fds};
     int i;
 
-    if (pipe(ends) < 0)
+    *set = start;
+    if (pipe(set->base.fds) < 0)
         return -errno;
     for (i = 0; i < 2; i++) {
-        (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
-        (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(set->base.fds[i], F_SETFL, O_NONBLOCK);
+        (void)fcntl(set->base.fds[i], F_SETFD, FD_CLOEXEC);
     }
-    return 0;
-}
-
-static inline int async_run_open_(struct async_run_ *run)
-{
-    int ends[2] = {-1, -1};
-    int error = async_pipe_(ends);
-
-    if (error)
-        return error;
-    run->host.notify = async_run_notify_;
-    run->host.watch = async_run_watch_;
-    run->host.arg = run;
-    run->wake_fd = ends[1];
-    run->count = 1;
-    run->fds[0].fd = ends[0];
-    run->fds[0].events = POLLIN;
+    (void)async_pollset_watch_(set, set->base.fds[0], ASYNC_READABLE);
+    async_attach(loop, &set->base.host);
     return 0;
 }
 
@@ -512,7 +529,8 @@ static inline async_status async_gives_up_(struct async_loop *loop, void *frame)
 static inline async_status async_run(struct async_loop *loop, async_fn *fn,
                                      void *frame)
 {
-    struct async_run_ run;
+    struct pollfd fds[1 + ASYNC_RUN_FDS];
+    struct async_pollset_ run;
     struct async_task task;
     async_status status, error, stuck = 0;
     int times = 0; /* it was stuck */
@@ -520,12 +538,11 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
     async_check_loop_(loop);
     if (loop->running_ || loop->polling_ || loop->host_)
         return ASYNC_EBUSY;
-    status = async_run_open_(&run);
+    status = async_pollset_start_(&run, fds, 1 + ASYNC_RUN_FDS, loop);
     if (status < 0)
         return status;
     status = ASYNC_DONE;
     loop->running_ = 1;
-    async_attach(loop, &run.host);
     task.wait_.flags = 0;
     if (fn)
         (void)async_spawn(loop, &task, fn, frame);
@@ -547,13 +564,12 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
             async_cancel(loop, &task);
             continue;
         }
-        if (ms || run.count > 1)
-            async_run_wait_(loop, &run, ms);
+        if ((ms || run.count > 1) && poll(fds, run.count, ms) > 0)
+            async_pollset_pass_(&run);
     }
     async_attach(loop, NULL);
     loop->running_ = 0;
-    (void)close(run.wake_fd);
-    (void)close(run.fds[0].fd);
+    (void)async_fd_close_(&run.base);
     if (fn) {
         async_claim_(loop, &task);
         status = async_task_outcome(&task);
@@ -580,8 +596,8 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
