@@ -357,10 +357,13 @@ static inline void async_actor_cancel(struct async_loop *loop,
  * do. If canceled here: a call that still waits never runs, one that runs is
  * canceled and awaited; then ASYNC_ECANCELED. If it ends in another way all the
  * same, that is returned, and the caller's next wait takes the cancel. */
-static inline async_status async_actor_call(struct async_loop *loop,
-                                            struct async_actor *actor,
-                                            struct async_actor_call *call,
-                                            async_fn *fn, void *frame)
+#define async_actor_call(loop, actor, call, fn, frame)                         \
+    async_actor_call_(loop, actor, call, fn, frame)
+
+static inline async_status async_actor_call_(struct async_loop *loop,
+                                             struct async_actor *actor,
+                                             struct async_actor_call *call,
+                                             async_fn *fn, void *frame)
 {
     async_status status;
 
