@@ -375,11 +375,9 @@ static inline async_status async_actor_call_(struct async_loop *loop,
     }
     status = async_actor_result(loop, call);
     if (status == ASYNC_ECANCELED && call->actor_) { /* it landed here */
-        int canceled = call->caller_ == ASYNC_CALLER_ASKED_ &&
-                       !(loop->current_->wait_.flags & ASYNC_IS_CANCELED_);
-
-        call->caller_ =
-            (uint8_t)(canceled ? ASYNC_CALLER_CANCELED_ : ASYNC_CALLER_LATE_);
+        call->caller_ = call->caller_ == ASYNC_CALLER_ASKED_
+                            ? ASYNC_CALLER_CANCELED_
+                            : ASYNC_CALLER_LATE_;
         async_actor_cancel(loop, call);
         status = async_actor_result(loop, call);
     }

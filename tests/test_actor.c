@@ -1377,6 +1377,35 @@ static void a_canceled_call_that_is_sent_again_runs(void **state)
                  "20 b is done\n");
 }
 
+static void
+a_call_that_was_canceled_and_sent_again_can_be_shut_down(void **state)
+{
+    struct job job = {.work = {.name = "a", .ms = 50}};
+    struct waiter frame = {.name = "waiter", .call = &job.call};
+    struct closer closing = {.name = "shutdown", .before_ms = 10};
+    struct async_task other = {.fn = NULL};
+
+    (void)state;
+    send(&job);
+    async_actor_cancel(&loop, &job.call);
+    spawn(&task, waiter, &frame);
+    (void)run_to(5);
+    job.work = (struct work){.name = "b", .ms = 50};
+    send(&job);
+    frame.async = (struct async_frame){0};
+    spawn(&task, waiter, &frame);
+    spawn(&other, closer, &closing);
+    (void)run_to(100);
+
+    assert_trace("0 a starts\n"
+                 "0 a gives up\n"
+                 "0 waiter canceled\n"
+                 "5 b starts\n"
+                 "15 b gives up\n"
+                 "15 waiter closed\n"
+                 "15 shutdown done\n");
+}
+
 /* ---- timeouts ----------------------------------------------------------- */
 
 static void a_call_that_waits_too_long_never_runs(void **state)
@@ -2158,6 +2187,69 @@ static void a_shutdown_in_a_finally_section_is_not_cut_short(void **state)
     async_claim_(&loop, &task);
 }
 
+static void a_shutdown_asks_each_method_only_once(void **state)
+{
+    struct caller frame = {.work = {.name = "a", .ms = 10},
+                           .fn = stubborn_work};
+    struct owner owner = {.status = 0};
+    struct async_task other = {.fn = NULL};
+
+    (void)state;
+    spawn(&other, caller, &frame);
+    spawn(&task, own, &owner);
+    (void)run_to(5);
+    async_cancel(&loop, &task);
+    (void)run_to(7);
+    async_cancel(&loop, &task); /* steps the owner, who goes on waiting */
+    (void)run_to(100);
+
+    assert_trace("0 a starts\n"
+                 "5 a does not mind\n"
+                 "15 a is done\n"
+                 "15 caller of a: done\n"
+                 "15 owner: done\n");
+    async_claim_(&loop, &task);
+}
+
+/* Opens the actor again, and has it work. */
+struct opener {
+    struct async_frame async;
+    struct job job;
+};
+
+static async reopen(struct async_loop *on, void *frame)
+{
+    static const struct async_actor zero;
+    struct opener *self = frame;
+
+    async_begin(self);
+    await(async_actor_shutdown(on, &actor));
+    actor = zero;
+    send(&self->job);
+    async_end();
+}
+
+static void
+the_first_of_two_who_shut_an_actor_down_may_assign_it_anew(void **state)
+{
+    struct job job = {.work = {.name = "a", .ms = 50}};
+    struct opener opening = {.job = {.work = {.name = "b", .ms = 20}}};
+    struct closer frame = {.name = "shutdown"};
+    struct async_task other = {.fn = NULL};
+
+    (void)state;
+    send(&job);
+    spawn(&other, reopen, &opening);
+    spawn(&task, closer, &frame);
+    (void)run_to(100);
+
+    assert_trace("0 a starts\n"
+                 "0 a gives up\n"
+                 "0 shutdown done\n"
+                 "0 b starts\n"
+                 "20 b is done\n");
+}
+
 static void a_method_that_shuts_its_own_actor_down_is_refused(void **state)
 {
     struct closer frame = {.name = "method"};
@@ -2439,6 +2531,7 @@ int main(void)
         actor_claim(
             a_call_canceled_before_its_first_step_runs_up_to_its_first_wait),
         actor_claim(a_canceled_call_that_is_sent_again_runs),
+        actor_claim(a_call_that_was_canceled_and_sent_again_can_be_shut_down),
         actor_claim(a_call_that_waits_too_long_never_runs),
         actor_claim(a_call_that_runs_too_long_is_canceled_and_awaited),
         actor_claim(ended_and_timed_out_on_one_tick_is_ended),
@@ -2478,6 +2571,8 @@ int main(void)
         actor_claim(a_canceled_shutdown_stays_shut_and_can_be_awaited_again),
         actor_claim(a_shutdown_canceled_in_the_poll_it_is_over_in_is_over),
         actor_claim(a_shutdown_in_a_finally_section_is_not_cut_short),
+        actor_claim(a_shutdown_asks_each_method_only_once),
+        actor_claim(the_first_of_two_who_shut_an_actor_down_may_assign_it_anew),
         actor_claim(a_method_that_shuts_its_own_actor_down_is_refused),
         actor_claim(a_shutdown_by_way_of_another_actor_unwinds_the_circle),
         actor_claim(shutdown_of_an_idle_actor_does_not_wait),
