@@ -67,8 +67,6 @@ enum {
     STARTED = 3,   /* tasks a function spawns on its own */
     DEEPEST = 4,
     LEVELS = 4,      /* of what can be held: one of each kind a level */
-    PERMITS = 1,     /* of each semaphore */
-    PLACES = 1,      /* of each actor */
     NODES = 400,     /* functions that run at once */
     LONGEST = 20000, /* ticks after which a program should have ended */
     OUTSIDE = 255    /* the routine of what happens between polls */
@@ -213,13 +211,13 @@ static void make_program(struct program *program, uint64_t seed)
     random_state = (seed + 1) * UINT64_C(0x9E3779B97F4A7C15);
     program->shuffle = below(4) ? 1 + below(0xFFFFFF) : 0;
     program->root_count = 1 + below(ROOTS);
-    for (i = below(4); i > 0; i--) { /* from outside */
+    for (i = below(6); i > 0; i--) { /* from outside */
         struct op *op = &program->ops[program->op_count++];
 
         op->routine = OUTSIDE;
         op->kind = below(4) ? CANCEL : LIMIT;
         op->which = (uint8_t)below(LEVELS);
-        op->ms = (uint8_t)below(20);
+        op->ms = (uint8_t)below(30);
     }
     for (i = 0; i < program->root_count; i++)
         program->roots[i] = (uint8_t)make_routine(program, 0, 0);
@@ -379,7 +377,12 @@ struct node {
     int stage; /* of an operation that waits twice */
     int status;
     async_time began;
-    int is_closing; /* in its finally section */
+    int is_closing;  /* in its finally section */
+    int must_keep;   /* a cancel that came while it unwound */
+    int is_canceled; /* by so many, since the operation began */
+    unsigned long cancels_before;
+    async_time ended;
+    const struct node *mapped_by;
     int began_times, closed_times, ended_times;
 
     /* of a root */
@@ -388,6 +391,7 @@ struct node {
     int is_outer;    /* spawned from outside */
     int limits;      /* timeouts around what it does */
     int is_asked;    /* to stop, by a cancel that is not known to have landed */
+    int was_told;    /* a wait has ended by a cancel */
 };
 
 static const struct program *running;
@@ -405,6 +409,8 @@ static struct async_actor actors[LEVELS];
 
 /* The model. */
 static unsigned held[LEVELS], asked[LEVELS];
+static size_t places[LEVELS]; /* so many calls may run */
+static unsigned long cancel_count;
 static char wrong[200]; /* the first thing that was */
 static int forgets;     /* a mistake that is made on purpose */
 static unsigned long began_count, landings, timeouts, errors, queued_count;
@@ -413,6 +419,12 @@ static void check(int holds, const char *what)
 {
     if (!holds && !*wrong)
         (void)snprintf(wrong, sizeof wrong, "%s", what);
+}
+
+/* Of a semaphore; and places of an actor, to begin with. */
+static unsigned permits_of(unsigned level)
+{
+    return 1 + level % 2;
 }
 
 static struct node *node_new(unsigned routine, struct node *parent)
@@ -445,11 +457,40 @@ static struct node *some_task(unsigned which)
     return root_count ? roots[which % root_count] : NULL;
 }
 
+/* True if a cancel does not cut what it waits for short. */
+static int unwinds(const struct node *at)
+{
+    return at->batch.error_ || at->ask.caller_ >= ASYNC_CALLER_LATE_;
+}
+
+/* True if somebody in this task may let a cancel wait. */
+static int is_protected(const struct node *at)
+{
+    for (; at; at = at->parent)
+        if (at->is_closing || unwinds(at))
+            return 1;
+    return 0;
+}
+
+static int is_canceled(const struct node *root)
+{
+    return (root->task->wait_.flags & ASYNC_IS_CANCELED_) != 0;
+}
+
 static void cancel(struct node *root)
 {
+    struct node *at;
+
     if (!root)
         return;
+    cancel_count++;
     root->is_asked = 1;
+    if (root->at) {
+        root->at->is_canceled++;
+        root->at->must_keep |= unwinds(root->at);
+    }
+    for (at = root->at; at; at = at->parent)
+        at->must_keep |= at->is_closing;
     async_cancel(&loop, root->task);
 }
 
@@ -457,6 +498,16 @@ static void cancel(struct node *root)
  */
 
 static async act(struct async_loop *on, void *frame);
+
+static void limit(unsigned which, size_t max_concurrency)
+{
+    struct async_actor *actor = &actors[which];
+
+    places[which] = async_actor_running(actor); /* none is cut short */
+    if (places[which] < max_concurrency)
+        places[which] = max_concurrency;
+    async_actor_limit(&loop, actor, max_concurrency);
+}
 
 /* Whatever has to be there before it runs. False: it is left out. */
 static int begin_op(struct node *self)
@@ -468,6 +519,10 @@ static int begin_op(struct node *self)
 
     self->stage = 0;
     self->began = async_now(&loop);
+    self->is_canceled = 0;
+    self->cancels_before = cancel_count;
+    if (!self->is_closing)
+        self->must_keep = 0;
     if (op->kind == START && self->started_count == STARTED)
         return 0;
     if (op->kind == JOIN && !self->started_count)
@@ -493,6 +548,8 @@ static int begin_op(struct node *self)
         memset(self->mapped, 0, sizeof self->mapped);
         for (i = 0; i < op->count; i++)
             self->mapped[i].node = self->children[i];
+        for (i = 0; i < op->count; i++)
+            self->children[i]->mapped_by = self;
         break;
     case START:
         i = self->started_count++;
@@ -503,7 +560,7 @@ static int begin_op(struct node *self)
         cancel(some_task(op->which));
         break;
     case LIMIT:
-        async_actor_limit(&loop, &actors[op->which], 1 + op->ms % 3u);
+        limit(op->which, 1 + op->ms % 3u);
         break;
     case ASK:
         asked[op->which]++;
@@ -597,6 +654,19 @@ static int end_op(struct node *self)
     if (self->children[0] && op->count)
         outcome = async_outcome(&self->children[0]->async);
     check(status == ASYNC_DONE || status < 0, "a wait ended with no status");
+    check(!self->is_canceled || status == ASYNC_ECANCELED || is_canceled(root),
+          "a cancel was lost on one tick with an end");
+    check(!self->must_keep || is_canceled(root),
+          "a second cancel was lost in a clean-up");
+    if ((op->kind == GATHER || op->kind == MAP || op->kind == ASK) &&
+        status == ASYNC_ECANCELED && root->is_outer && !root->limits &&
+        !self->must_keep && !is_protected(self) &&
+        cancel_count - self->cancels_before ==
+            (unsigned long)self->is_canceled) {
+        check(!is_canceled(root), "a cancel was taken, and is still asked for");
+        root->is_asked = 0;
+    }
+    root->was_told |= status == ASYNC_ECANCELED;
     switch (op->kind) {
     case SLEEP:
         own = 1;
@@ -636,7 +706,9 @@ static int end_op(struct node *self)
             if (status == ASYNC_DONE) {
                 held[op->which]++;
                 queued_count += took > 0;
-                check(held[op->which] <= PERMITS, "a permit was doubled");
+                check(held[op->which] <= permits_of(op->which),
+                      "a permit was doubled");
+                self->is_canceled = 0;
                 self->stage = 1;
                 return 1;
             }
@@ -698,8 +770,19 @@ static async end_started(struct async_loop *on, struct node *self)
 
 static void begin_node(struct node *self, struct async_task *task)
 {
+    unsigned i;
+
     self->began_times++;
     began_count++;
+    self->root->at = self;
+    for (i = 0; self->mapped_by && i < self->mapped_by->op->count; i++) {
+        const struct node *other = self->mapped_by->children[i];
+
+        check(self->mapped_by->op->collects ||
+                  async_outcome(&other->async) >= 0 ||
+                  other->ended == async_now(&loop),
+              "a map goes on after an error");
+    }
     if (self->root != self)
         return;
     self->task = task;
@@ -711,6 +794,9 @@ static void end_node(struct node *self)
     unsigned i;
 
     self->ended_times++;
+    self->ended = async_now(&loop);
+    check(!self->must_keep || is_canceled(self->root),
+          "a cancel was lost in a finally section");
     self->is_closing = 0;
     self->root->at = self->parent;
     if (self->root != self)
@@ -746,6 +832,7 @@ static async act(struct async_loop *on, void *frame)
     async_finally();
     self->closed_times++;
     self->is_closing = 1;
+    self->must_keep = 0;
     self->op = NULL;
     while ((self->op = op_after(self)) != NULL)
         if (begin_op(self))
@@ -766,14 +853,46 @@ static async act(struct async_loop *on, void *frame)
 /* ---- what must hold -------------------------------------------------------
  */
 
-/* True if somebody in this task may let a cancel wait. */
-static int is_protected(const struct node *at)
+/* After the first error of a gather its other tasks have been canceled. */
+static void check_gather(const struct node *self)
 {
-    for (; at; at = at->parent)
-        if (at->is_closing || at->batch.error_ || at->rest.begun_ ||
-            at->ask.caller_ >= ASYNC_CALLER_LATE_)
-            return 1;
-    return 0;
+    int has_failed = 0;
+    unsigned i;
+
+    for (i = 0; i < self->op->count; i++)
+        has_failed |= async_outcome(&self->children[i]->async) < 0;
+    for (i = 0; i < self->op->count; i++) {
+        const struct node *child = self->children[i];
+
+        check(!has_failed || self->op->collects || !child->began_times ||
+                  child->ended_times || child->was_told || is_canceled(child) ||
+                  unwinds(child->at),
+              "a gather lets tasks run on after an error");
+    }
+}
+
+/* What one waits for, from the inside out. */
+static void check_waits(const struct node *root)
+{
+    const struct async_wait_ *wait = &root->task->wait_;
+    const struct node *at;
+
+    check(!(wait->flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_)) ||
+              is_protected(root->at),
+          wait->flags & ASYNC_IS_LATE_ ? "a timeout was lost"
+                                       : "a cancel was lost");
+    check(!(wait->flags & ASYNC_IS_LANDING_), "a cancel is still landing");
+    check(!(wait->flags & ASYNC_IS_LATE_) == !wait->asks,
+          "a task is late for no timeout, or has forgotten one");
+    for (at = root->at; at; at = at->parent) {
+        if (at->op && at->op->kind == TIMEOUT)
+            check((async_time)(now - at->began) < at->op->ms ||
+                      at->timer.wait_.flags == ASYNC_TIMEOUT_LANDED_ ||
+                      at->timer.wait_.flags == ASYNC_TIMEOUT_ASKS_,
+                  "a timeout has not come");
+        if (at->op && (at->op->kind == GATHER || at->op->kind == MAP))
+            check_gather(at);
+    }
 }
 
 /* Nothing is ready. */
@@ -787,26 +906,26 @@ static void check_at_rest(void)
     for (i = 0; i < LEVELS; i++) {
         const struct async_actor *actor = &actors[i];
 
-        check(semaphores[i].permits + held[i] == PERMITS,
+        check(semaphores[i].permits + held[i] == permits_of(i),
               "a permit was lost, or doubled");
         check(!semaphores[i].permits || !semaphores[i].line_,
               "one waits for a permit that is free");
         check(async_actor_queued(actor) + async_actor_running(actor) ==
                   asked[i],
               "an actor has lost a call, or doubled it");
+        check(async_actor_running(actor) <= places[i],
+              "more calls run than there are places");
+        if (places[i] > actor->max_concurrency &&
+            places[i] > async_actor_running(actor))
+            places[i] = async_actor_running(actor) > actor->max_concurrency
+                            ? async_actor_running(actor)
+                            : actor->max_concurrency;
         check(!async_actor_queued(actor) ||
                   async_actor_running(actor) >= actor->max_concurrency,
               "a call waits for a place that is free");
     }
-    for (i = 0; i < root_count; i++) {
-        unsigned flags = roots[i]->task->wait_.flags;
-
-        check(!(flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_)) ||
-                  is_protected(roots[i]->at),
-              flags & ASYNC_IS_LATE_ ? "a timeout was lost"
-                                     : "a cancel was lost");
-        check(!(flags & ASYNC_IS_LANDING_), "a cancel is still landing");
-    }
+    for (i = 0; i < root_count; i++)
+        check_waits(roots[i]);
 }
 
 static void check_at_end(void)
@@ -822,7 +941,7 @@ static void check_at_end(void)
     check(!loop.unjoined_, "an error was left that somebody has taken");
     check(spare_count == NODES, "storage was not given back");
     for (i = 0; i < LEVELS; i++) {
-        const struct async_semaphore semaphore = {.permits = PERMITS};
+        const struct async_semaphore semaphore = {.permits = permits_of(i)};
         const struct async_actor zero = {.max_concurrency =
                                              actors[i].max_concurrency};
 
@@ -858,13 +977,14 @@ static void set_up(const struct program *program)
     memset(semaphores, 0, sizeof semaphores);
     memset(actors, 0, sizeof actors);
     for (i = 0; i < LEVELS; i++) {
-        semaphores[i].permits = PERMITS;
-        actors[i].max_concurrency = PLACES;
+        semaphores[i].permits = permits_of(i);
+        places[i] = actors[i].max_concurrency = permits_of(i);
     }
     root_count = 0;
     spare_count = NODES;
     for (i = 0; i < NODES; i++) {
         spare[i] = &nodes[NODES - 1 - i];
+        unpoison(spare[i], sizeof *spare[i]);
         poison(spare[i], sizeof *spare[i]);
     }
     for (i = 0; i < ROOTS; i++)
@@ -886,7 +1006,7 @@ static async_time outside(const struct program *program, async_time time)
         if (op->kind == CANCEL)
             cancel(some_task(op->which));
         else
-            async_actor_limit(&loop, &actors[op->which], 1 + op->ms % 3u);
+            limit(op->which, 1 + op->ms % 3u);
     }
     return ticks;
 }
@@ -1042,9 +1162,11 @@ static struct report run_apart(const struct program *program, uint64_t seed,
 
 /* ---- smaller ------------------------------------------------------------ */
 
+static char sought[200]; /* what is wrong with a program that shrinks */
+
 static int still_fails(const struct program *program)
 {
-    return *run_apart(program, 0, 1).wrong != '\0';
+    return !strcmp(run_apart(program, 0, 1).wrong, sought);
 }
 
 /* Sets a byte if the program then fails still. True: it was another one. */
@@ -1147,9 +1269,11 @@ static unsigned size_of(const struct program *program)
 /* Leaves out whatever it fails without. */
 static void shrink(struct program *program)
 {
+    struct report report = run_apart(program, 0, 1);
     int smaller = 1;
     unsigned i, j;
 
+    memcpy(sought, report.wrong, sizeof sought);
     while (smaller) {
         smaller = 0;
         if (program->shuffle) {
@@ -1188,7 +1312,7 @@ static void shrink(struct program *program)
                 smaller |= try_byte(program, &op->ms, 0) ||
                            try_byte(program, &op->ms, 1) ||
                            try_byte(program, &op->ms, op->ms / 2u);
-            smaller |= try_byte(program, &op->which, 0) && op->kind != MAP;
+            smaller |= try_byte(program, &op->which, op->kind == MAP);
             smaller |= try_byte(program, &op->catches, 0);
             smaller |= try_byte(program, &op->collects, 0);
         }
@@ -1206,7 +1330,7 @@ static void tell(uint64_t seed, struct program *program)
     printf("it has %u operations; these fail still:\n", size_of(program));
     shrink(program);
     print_program(program);
-    printf("seed %" PRIu64 ": %s\n", seed, run_apart(program, 0, 1).wrong);
+    printf("(PROGRAMS_SEED=%" PRIu64 " runs it alone)\n", seed);
 }
 
 /* Runs `count` programs from `seed` on. The seed of the first that fails is
