@@ -1203,12 +1203,14 @@ static int try_inlined(struct program *program, struct op *op)
     struct program was = *program;
     unsigned i, into = op->routine, from = op->children[0];
 
-    if (op->count != 1 || op->kind == MAP || op->cleans)
+    if (op->count != 1)
         return 0;
     op->dropped = 1;
     for (i = 0; i < program->op_count; i++)
-        if (program->ops[i].routine == from)
+        if (program->ops[i].routine == from) {
             program->ops[i].routine = (uint8_t)into;
+            program->ops[i].cleans |= op->cleans;
+        }
     if (still_fails(program))
         return 1;
     *program = was;
