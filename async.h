@@ -462,13 +462,13 @@ static inline unsigned async_distance_(long distance)
 #define async_yield() ASYNC_YIELD_(ASYNC_UNIQUE_, __LINE__)
 #define ASYNC_YIELD_(n, line)                                                  \
     do {                                                                       \
-        if (async_frame_->status_ == 0)                                        \
+        if (!async_has_finally_ || async_frame_->status_ == 0)                 \
             async_frame_->status_ = ASYNC_YIELDED_;                            \
         async_rc_ = ASYNC_PENDING;                                             \
         async_at_ = ASYNC_HERE_(n, line);                                      \
         goto async_suspend_;                                                   \
         ASYNC_POINT_(n, line);                                                 \
-        if (async_yielded(async_frame_))                                       \
+        if (!async_has_finally_ || async_yielded(async_frame_))                \
             async_frame_->status_ = 0;                                         \
     } while (0)
 
@@ -551,8 +551,8 @@ typedef async_status async;
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,

@@ -430,6 +430,7 @@ static inline size_t async_sweep(struct async_loop *loop, async_say_fn *say,
     if (polling == ASYNC_SWEEPING_)
         return 0;
     loop->polling_ = ASYNC_SWEEPING_;
+    loop->step_ = 0;
     /* Between these two nobody can leave the line, join it again, and be where
      * it was. */
     first.kind = last.kind = ASYNC_WAIT_FLAG_;
@@ -652,8 +653,8 @@ static inline void async_debug_stop(struct async_loop *loop)
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,

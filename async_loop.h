@@ -145,20 +145,21 @@ static inline int async_task_yielded_(const struct async_task *task)
            async_yielded((const struct async_frame *)task->frame);
 }
 
-/* The first task that is ready has been stepped: whatever can have happened. */
-static inline void async_stepped_(struct async_loop *loop,
-                                  struct async_task *task, int status)
+/* True if a task that has been stepped, whatever came of it, is ready again.
+ * Else it has left the ready queue. */
+static inline int async_goes_on_(struct async_loop *loop,
+                                 struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
+    int again;
 
     if (status == ASYNC_ASKED_ || loop->step_ & ASYNC_STEP_LAND_)
         status = async_land_(loop, task, status);
     if (status != ASYNC_PENDING) {
-        async_ready_leave_(loop, task);
-        loop->current_ = NULL;
         async_task_end_(loop, task, status);
         ASYNC_TELL_(loop, task, ASYNC_ON_END);
-        return;
+        loop->step_ = 0;
+        return 0;
     }
     if (!(loop->step_ & ASYNC_STEP_SEEN_)) {
         if (wait->kind != ASYNC_WAIT_NONE_)
@@ -170,31 +171,26 @@ static inline void async_stepped_(struct async_loop *loop,
             async_line_join_(&loop->lookers_, wait);
         }
     }
-    if (loop->step_ & ASYNC_STEP_AGAIN_)
-        loop->ready_ = task;
-    else
+    again = loop->step_ & ASYNC_STEP_AGAIN_;
+    loop->step_ = 0;
+    if (!again)
         async_ready_leave_(loop, task);
+    return again;
 }
 
-/* Steps the first task that is ready. What it does most, quickly. */
+/* Steps the first task that is ready. */
 static inline void async_step_(struct async_loop *loop, struct async_task *task)
 {
     int status;
 
     loop->current_ = task;
-    loop->step_ = 0;
     ASYNC_TELL_(loop, task, ASYNC_ON_STEP);
     status = task->fn(loop, task->frame);
     ASYNC_TELL_(loop, task, ASYNC_ON_STEPPED);
-    if (status == ASYNC_PENDING &&
-        (loop->step_ == (ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_) ||
-         (loop->step_ == 0 && task->wait_.kind == ASYNC_WAIT_NONE_ &&
-          async_task_yielded_(task))))
+    if ((status == ASYNC_PENDING && loop->step_ == 0 &&
+         task->wait_.kind == ASYNC_WAIT_NONE_ && async_task_yielded_(task)) ||
+        async_goes_on_(loop, task, status))
         loop->ready_ = task;
-    else if (status == ASYNC_PENDING && loop->step_ == ASYNC_STEP_SEEN_)
-        async_ready_leave_(loop, task);
-    else
-        async_stepped_(loop, task, status);
 }
 
 /* Lets go what is due at now_. */
@@ -283,6 +279,30 @@ static inline int async_stuck(struct async_loop *loop)
            async_next_poll_(loop) == ASYNC_FOREVER;
 }
 
+/* Steps what is ready, and what gets ready meanwhile, but not for ever. */
+static inline void async_round_(struct async_loop *loop)
+{
+    const struct async_task *last;
+    unsigned steps = 0;
+
+    ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
+    last = loop->ready_;
+    if (!last)
+        return;
+    for (;;) {
+        struct async_task *task = loop->ready_->next_;
+
+        async_step_(loop, task);
+        steps++;
+        if (task == last) {
+            ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
+            last = loop->ready_;
+            if (!last || steps >= ASYNC_POLL_STEPS)
+                return;
+        }
+    }
+}
+
 /* Runs everything that is ready at `now`, in the order it became ready. Never
  * blocks. Returns the ticks until it must be called again: 0 at once,
  * ASYNC_FOREVER only after a wake. The answer holds until the loop is changed
@@ -291,9 +311,6 @@ static inline int async_stuck(struct async_loop *loop)
  * went back counts as none passed. On the loop's thread, not from a task. */
 static inline async_time async_poll(struct async_loop *loop, async_time now)
 {
-    unsigned steps = 0;
-    struct async_task *last;
-
     async_check_loop_(loop);
     ASYNC_ASSERT(!loop->polling_, "async_poll from inside async_poll");
     if (loop->polling_)
@@ -304,28 +321,19 @@ static inline async_time async_poll(struct async_loop *loop, async_time now)
         loop->now_ = now;
     {
         int woken = async_byte_clear_(&loop->woken_);
-
 #if ASYNC_HOSTED_
+        void (*take_posted)(struct async_loop *) =
+            ASYNC_LOAD_(&loop->take_posted_);
+
         if (!ASYNC_HAVE_EXCHANGE_) /* and threads: a set may have been missed */
             woken = 1;
-        if (woken && loop->take_posted_)
-            loop->take_posted_(loop);
+        if (woken && take_posted)
+            take_posted(loop);
 #endif
         async_look_(loop, woken);
     }
     async_expire_(loop);
-    ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
-    last = loop->ready_;
-    while (last) {
-        struct async_task *task = loop->ready_->next_;
-
-        async_step_(loop, task);
-        steps++;
-        if (task == last) {
-            ASYNC_TELL_(loop, NULL, ASYNC_ON_ROUND);
-            last = steps < ASYNC_POLL_STEPS ? loop->ready_ : NULL;
-        }
-    }
+    async_round_(loop);
     loop->current_ = NULL;
     loop->polling_ = 0;
     return async_next_poll_(loop);
@@ -580,8 +588,8 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,

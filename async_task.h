@@ -65,7 +65,7 @@ enum {                        /* what is known of a step, so far */
        ASYNC_STEP_SEEN_ = 1,  /* the task has asked for its wait */
        ASYNC_STEP_AGAIN_ = 2, /* it is ready again */
        ASYNC_STEP_LAND_ = 4,  /* a cancel may land: it is stepped once more */
-    ASYNC_STEP_MISSED_ = 8 /* what it should have landed in was given up */
+       ASYNC_STEP_MISSED_ = 8 /* what it should have landed in was given up */
 };
 
 /* Who is told of a task's end, and takes its error, in place of joiners. */
@@ -400,9 +400,10 @@ ASYNC_COLD_ async_status async_asked_(struct async_loop *loop)
 
 static inline async_status async_pending_(struct async_loop *loop)
 {
+    struct async_wait_ *wait = &loop->current_->wait_;
+
     loop->step_ |= ASYNC_STEP_SEEN_;
-    return loop->current_->wait_.flags & ASYNC_ASKS_ ? async_asked_(loop)
-                                                     : ASYNC_PENDING;
+    return wait->flags & ASYNC_ASKS_ ? async_asked_(loop) : ASYNC_PENDING;
 }
 
 static inline struct async_task *async_running_(struct async_loop *loop)
@@ -523,6 +524,21 @@ static inline async_status async_loop_end(struct async_loop *loop)
     return status;
 }
 
+/* A task that is spawned and has not ended, or has failed unheard. */
+ASYNC_COLD_ int async_spawn_again_(struct async_loop *loop,
+                                   struct async_task *task)
+{
+    ASYNC_ASSERT(!(task->wait_.flags & ASYNC_IS_ALIVE_),
+                 "spawned while it runs: join it first, or use another task; "
+                 "or its storage was not all-zero");
+    if (task->wait_.flags & ASYNC_IS_ALIVE_)
+        return ASYNC_EBUSY;
+    async_claim_(loop, task);
+    if (loop->unhandled)
+        loop->unhandled(loop, task, task->wait_.status);
+    return 0;
+}
+
 /* Starts fn(loop, frame) as a task: its first step comes with the next poll,
  * or later in this one. Returns 0; ASYNC_EBUSY if this task has not ended
  * (a mistake of the program's: asserted). */
@@ -532,16 +548,9 @@ static inline int async_spawn(struct async_loop *loop, struct async_task *task,
     static const struct async_task zero = ASYNC_ZERO_;
 
     async_check_loop_(loop);
-    ASYNC_ASSERT(!(task->wait_.flags & ASYNC_IS_ALIVE_),
-                 "spawned while it runs: join it first, or use another task; "
-                 "or its storage was not all-zero");
-    if (task->wait_.flags & ASYNC_IS_ALIVE_)
+    if (task->wait_.flags & (ASYNC_IS_ALIVE_ | ASYNC_IS_UNJOINED_) &&
+        async_spawn_again_(loop, task) < 0)
         return ASYNC_EBUSY;
-    if (task->wait_.flags & ASYNC_IS_UNJOINED_) {
-        async_claim_(loop, task);
-        if (loop->unhandled)
-            loop->unhandled(loop, task, task->wait_.status);
-    }
     *task = zero;
     task->fn = fn;
     task->frame = frame;
@@ -578,18 +587,17 @@ static inline void async_cancel(struct async_loop *loop,
 static inline async_status async_join(struct async_loop *loop,
                                       struct async_task *task)
 {
-    async_status status;
+    async_status status = async_wait_go_(loop, ASYNC_WAIT_JOIN_, task);
 
-    if (task == loop->current_)
-        return ASYNC_EDEADLK;
-    status = async_wait_go_(loop, ASYNC_WAIT_JOIN_, task);
     if (status != ASYNC_NEW_)
         return status; /* of the wait: the task's storage may be gone */
-    if (task->wait_.flags & ASYNC_IS_ALIVE_) {
+    if (task->wait_.flags & ASYNC_IS_ALIVE_ && task != loop->current_) {
         async_line_join_(async_joiners_(task), &loop->current_->wait_);
         return async_pending_(loop);
     }
     async_wait_drop_(loop, loop->current_);
+    if (task == loop->current_)
+        return ASYNC_EDEADLK;
     ASYNC_ASSERT(task->wait_.flags & ASYNC_IS_ENDED_,
                  "joins a task that was never spawned");
     if (!(task->wait_.flags & ASYNC_IS_ENDED_))
@@ -613,7 +621,7 @@ static inline void async_own_(struct async_task *task,
     task->wait_.flags |= ASYNC_IS_OWNED_;
 }
 
-/* Lets those go who join `task`; others may wait in the same line. */
+/* Lets those go who join `task`; at an owner's others wait among them. */
 static inline void async_joiners_go_(struct async_loop *loop,
                                      struct async_wait_ **line,
                                      const struct async_task *task)
@@ -633,11 +641,11 @@ static inline void async_joiners_go_(struct async_loop *loop,
     }
 }
 
+/* The running task has ended: it leaves everything, and is told of. */
 static inline void async_task_end_(struct async_loop *loop,
                                    struct async_task *task, int status)
 {
     struct async_wait_ *wait = &task->wait_;
-    struct async_wait_ **line = async_joiners_(task);
     struct async_owner_ *owner =
         wait->flags & ASYNC_IS_OWNED_ ? task->ends_.owner : NULL;
 
@@ -654,12 +662,15 @@ static inline void async_task_end_(struct async_loop *loop,
     if (task->older_)
         task->older_->newer_ = task->newer_;
 #endif
-    if (wait->status < 0 && !owner && !*line) {
+    if (owner || task->ends_.joiners) {
+        async_joiners_go_(loop, owner ? &owner->joiners : &task->ends_.joiners,
+                          task);
+    } else if (wait->status < 0) {
         wait->flags |= ASYNC_IS_UNJOINED_;
         async_line_join_(&loop->unjoined_, wait);
     }
-    if (*line)
-        async_joiners_go_(loop, line, task);
+    async_ready_leave_(loop, task);
+    loop->current_ = NULL;
     if (owner)
         owner->ended(loop, owner, task);
 }
@@ -678,8 +689,8 @@ static inline void async_task_end_(struct async_loop *loop,
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,

@@ -66,15 +66,13 @@
  *
  * Configuration
  *
- *     ASYNC_ATOMICS      ASYNC_ATOMICS_AO: libatomic_ops (the default where
- *                        <atomic_ops.h> is found), ASYNC_ATOMICS_BUILTIN: the
- *                        compiler's, ASYNC_ATOMICS_C11: <stdatomic.h>
  *     ASYNC_MAX_WORKERS  threads an executor can have at the most, 64
+ *     ASYNC_ATOMICS      see async_atomic.h
  */
 #ifndef ASYNC_THREAD_H
 #define ASYNC_THREAD_H
 
-#include "async_loop.h" /* the tasks that wait */
+#include "async_post.h" /* from the workers to the loop; the tasks that wait */
 
 #if !ASYNC_HAVE_RUN_
 #error "async_thread.h needs POSIX threads: leave it out on this target"
@@ -82,97 +80,6 @@
 
 #include <pthread.h> /* workers */
 #include <unistd.h>  /* sysconf: how many processors */
-
-/* ---- atomics: three operations, named once ------------------------------ */
-
-#define ASYNC_ATOMICS_AO 1
-#define ASYNC_ATOMICS_BUILTIN 2
-#define ASYNC_ATOMICS_C11 3
-
-#ifndef ASYNC_ATOMICS
-#if defined(__has_include)
-#if __has_include(<atomic_ops.h>)
-#define ASYNC_ATOMICS ASYNC_ATOMICS_AO
-#endif
-#endif
-#endif
-#ifndef ASYNC_ATOMICS
-#if defined(__GNUC__)
-#define ASYNC_ATOMICS ASYNC_ATOMICS_BUILTIN
-#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L &&              \
-    !defined(__STDC_NO_ATOMICS__)
-#define ASYNC_ATOMICS ASYNC_ATOMICS_C11
-#elif defined(AO_USE_PTHREAD_DEFS)
-#define ASYNC_ATOMICS ASYNC_ATOMICS_AO
-#else
-#error "no atomics here: install libatomic_ops; with tcc, define AO_USE_PTHREAD_DEFS and link with -latomic_ops -pthread"
-#endif
-#endif
-
-#if ASYNC_ATOMICS == ASYNC_ATOMICS_AO
-
-#include <atomic_ops.h> /* libatomic_ops: AO_t is a size_t */
-
-static inline size_t async_atomic_load_(const volatile size_t *word)
-{
-    return AO_load_acquire((const volatile AO_t *)word);
-}
-
-static inline void async_atomic_store_(volatile size_t *word, size_t value)
-{
-    AO_store_release((volatile AO_t *)word, value);
-}
-
-static inline int async_atomic_swap_if_(volatile size_t *word, size_t from,
-                                        size_t to)
-{
-    return AO_compare_and_swap_full((volatile AO_t *)word, from, to);
-}
-
-#elif ASYNC_ATOMICS == ASYNC_ATOMICS_BUILTIN
-
-static inline size_t async_atomic_load_(const volatile size_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-static inline void async_atomic_store_(volatile size_t *word, size_t value)
-{
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-}
-
-static inline int async_atomic_swap_if_(volatile size_t *word, size_t from,
-                                        size_t to)
-{
-    return __atomic_compare_exchange_n(word, &from, to, 0, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_RELAXED);
-}
-
-#else
-
-#include <stdatomic.h> /* C11 */
-
-static inline size_t async_atomic_load_(const volatile size_t *word)
-{
-    return atomic_load_explicit((const volatile _Atomic size_t *)word,
-                                memory_order_acquire);
-}
-
-static inline void async_atomic_store_(volatile size_t *word, size_t value)
-{
-    atomic_store_explicit((volatile _Atomic size_t *)word, value,
-                          memory_order_release);
-}
-
-static inline int async_atomic_swap_if_(volatile size_t *word, size_t from,
-                                        size_t to)
-{
-    return atomic_compare_exchange_strong_explicit(
-        (volatile _Atomic size_t *)word, &from, to, memory_order_acq_rel,
-        memory_order_relaxed);
-}
-
-#endif
 
 /* ---- types -------------------------------------------------------------- */
 
@@ -190,7 +97,8 @@ typedef int async_job_fn(struct async_job *job, void *arg);
  * awaits it; all-zero to start with, and again after the await. */
 struct async_job {
     /* the loop's thread, then the worker's, then the loop's again: handed over
-     * by the executor's lock and by the loop's stack of finished jobs */
+     * by the executor's lock and by async_post */
+    struct async_post post_; /* first: a post's address is its job's */
     struct async_job *next_;
     async_job_fn *fn_;
     void *arg_;
@@ -250,44 +158,18 @@ struct async_executor_counts {
 
 /* ---- from the workers to the loop --------------------------------------- */
 
-/* Hands a finished job to its loop. On a worker. From here on the job is the
- * loop's. One pushes, one takes all: no ABA. */
-static inline void async_post_(struct async_job *job)
-{
-    struct async_loop *loop = job->loop_;
-    size_t top;
-
-    do {
-        top = async_atomic_load_(&loop->posted_);
-        job->next_ = (struct async_job *)top;
-    } while (!async_atomic_swap_if_(&loop->posted_, top, (size_t)job));
-    async_wake(loop);
-}
-
 static inline void async_executor_promise_(struct async_loop *loop,
                                            struct async_executor *executor);
 
-/* Lets go the tasks of all jobs that were handed over, in the order they were
- * finished in. On the loop's thread, from async_poll. */
-static inline void async_take_posted_(struct async_loop *loop)
+/* A job has come back: its task goes on. On the loop's thread. */
+static inline void async_job_over_(struct async_loop *loop,
+                                   struct async_post *post)
 {
-    struct async_job *job, *next, *first = NULL;
-    size_t top;
+    struct async_job *job = (struct async_job *)(void *)post;
 
-    do {
-        top = async_atomic_load_(&loop->posted_);
-    } while (top && !async_atomic_swap_if_(&loop->posted_, top, 0));
-    for (job = (struct async_job *)top; job; job = next) {
-        next = job->next_;
-        job->next_ = first;
-        first = job;
-    }
-    for (job = first; job; job = next) {
-        next = job->next_;
-        loop->coming_--;
-        (void)async_line_wake_(loop, &job->line_, ASYNC_DONE);
-        async_executor_promise_(loop, job->executor_);
-    }
+    loop->coming_--;
+    (void)async_line_wake_(loop, &job->line_, ASYNC_DONE);
+    async_executor_promise_(loop, job->executor_);
 }
 
 /* ---- workers ------------------------------------------------------------ */
@@ -347,7 +229,7 @@ static inline void *async_worker_(void *arg)
         closed = executor->closed_;
         (void)pthread_mutex_unlock(&executor->lock_);
         if (finished)
-            async_post_(finished);
+            async_post(finished->loop_, &finished->post_, async_job_over_);
         if (job)
             job->status_ = job->fn_(job, job->arg_);
     } while (job || finished || !closed);
@@ -411,8 +293,7 @@ enum {
 /* Closes the executor and waits for its threads: blocks. Every await of a job
  * on it still ends: with its result; with ASYNC_ECLOSED, if it never ran; so
  * do later ones. A second time it does nothing. Not from a job. */
-static inline void async_executor_stop(struct async_executor *executor,
-                                       int how)
+static inline void async_executor_stop(struct async_executor *executor, int how)
 {
     struct async_job *job, *dropped = NULL;
     unsigned i;
@@ -434,7 +315,7 @@ static inline void async_executor_stop(struct async_executor *executor,
     while ((job = dropped) != NULL) {
         dropped = job->next_;
         job->status_ = ASYNC_ECLOSED;
-        async_post_(job);
+        async_post(job->loop_, &job->post_, async_job_over_);
     }
     for (i = 0; i < executor->workers_; i++)
         (void)pthread_join(executor->threads_[i], NULL);
@@ -443,8 +324,8 @@ static inline void async_executor_stop(struct async_executor *executor,
     (void)pthread_cond_destroy(&executor->work_);
     (void)pthread_mutex_destroy(&executor->lock_);
     if (executor->loop_)
-        while (async_line_wake_(executor->loop_, &executor->outside_,
-                                ASYNC_DONE))
+        while (
+            async_line_wake_(executor->loop_, &executor->outside_, ASYNC_DONE))
             executor->promised_++;
 }
 
@@ -574,7 +455,6 @@ static inline async_status async_offload(struct async_loop *loop,
         ASYNC_ASSERT(!executor->loop_ || executor->loop_ == loop,
                      "an executor serves one loop: give this one its own");
         executor->loop_ = loop;
-        loop->take_posted_ = async_take_posted_;
         job->executor_ = executor;
         job->loop_ = loop;
         job->fn_ = fn;
@@ -627,8 +507,8 @@ static inline async_status async_offload(struct async_loop *loop,
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,

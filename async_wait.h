@@ -15,14 +15,11 @@
 
 /* ---- turns, time -------------------------------------------------------- */
 
-/* Awaitable: lets everything else that is ready run first. If canceled here:
- * nothing is lost. (A plain async_yield() does so too in the body of a task's
- * own function; in one that it awaits it looks like a plain condition, and
- * waits for the next tick.) */
-static inline async_status async_yield_now(struct async_loop *loop)
+/* A turn that is given up for something else, asked to stop, or meets a wake.
+ */
+ASYNC_COLD_ async_status async_yield_slowly_(struct async_loop *loop,
+                                             struct async_wait_ *wait)
 {
-    struct async_wait_ *wait = &async_running_(loop)->wait_;
-
     if (wait->kind == ASYNC_WAIT_NONE_) {
         wait->kind = ASYNC_WAIT_YIELD_;
     } else if (wait->kind != ASYNC_WAIT_YIELD_) { /* which the loop drops */
@@ -33,14 +30,29 @@ static inline async_status async_yield_now(struct async_loop *loop)
         wait->kind = ASYNC_WAIT_NONE_;
         return ASYNC_DONE;
     }
-    loop->step_ |= ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_;
-    if (!(wait->flags & ASYNC_ASKS_))
-        return ASYNC_PENDING;
-    if (!(wait->flags & ASYNC_IS_LANDING_))
-        return ASYNC_ASKED_;
-    wait->flags &= (uint8_t)~ASYNC_IS_LANDING_;
-    wait->kind = ASYNC_WAIT_NONE_;
-    return ASYNC_ECANCELED;
+    loop->step_ |= ASYNC_STEP_AGAIN_;
+    return async_pending_(loop);
+}
+
+/* Awaitable: lets everything else that is ready run first. If canceled here:
+ * nothing is lost. (A plain async_yield() does so too in the body of a task's
+ * own function; in one that it awaits it looks like a plain condition, and
+ * waits for the next tick.) */
+static inline async_status async_yield_now(struct async_loop *loop)
+{
+    struct async_wait_ *wait = &async_running_(loop)->wait_;
+
+    if (wait->flags & ASYNC_ASKS_ || loop->step_)
+        return async_yield_slowly_(loop, wait);
+    if (wait->kind == ASYNC_WAIT_YIELD_) {
+        wait->kind = ASYNC_WAIT_NONE_;
+        return ASYNC_DONE;
+    }
+    if (wait->kind != ASYNC_WAIT_NONE_)
+        return async_yield_slowly_(loop, wait);
+    wait->kind = ASYNC_WAIT_YIELD_;
+    loop->step_ = ASYNC_STEP_SEEN_ | ASYNC_STEP_AGAIN_;
+    return ASYNC_PENDING;
 }
 
 /* Awaitable: waits until the loop's time is `deadline`, or past it. If
@@ -55,7 +67,7 @@ static inline async_status async_sleep_until(struct async_loop *loop,
 
     if (begun == ASYNC_WAIT_YIELD_ ||
         (begun != ASYNC_WAIT_SLEEP_ && !async_before_(loop->now_, deadline)))
-        return async_yield_now(loop);
+        return async_yield_slowly_(loop, &async_running_(loop)->wait_);
     status = async_wait_go_(loop, ASYNC_WAIT_SLEEP_, NULL);
     if (status != ASYNC_NEW_)
         return status;
@@ -308,7 +320,8 @@ struct async_call_frame {
     void *up_frame_;
 };
 
-/* Steps what is called. Its task's function is the caller's again at the end. */
+/* Steps what is called. Its task's function is the caller's again at the end.
+ */
 static inline async_status async_call_go_(struct async_loop *loop,
                                           struct async_call_frame *call,
                                           int *pends)
@@ -386,8 +399,8 @@ static inline async_status async_call(struct async_loop *loop,
  * copies of the Software, and to permit persons to whom the Software is
  * furnished to do so, subject to the following conditions:
  *
- * The above copyright notice and this permission notice shall be included in all
- * copies or substantial portions of the Software.
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
  *
  * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
  * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
