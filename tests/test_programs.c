@@ -87,8 +87,17 @@ enum kind {
     START, /* a task that the function has until its end */
     JOIN,  /* one of these */
     HOLD,  /* a permit, while a routine runs */
-    ASK,   /* an actor for a call of a routine */
-    LIMIT, /* how many calls an actor runs at once */
+    LOCK,  /* a mutex; and to read or to write, a rw-lock */
+    READ,
+    WRITE,
+    CONDITION, /* all three until they time out */
+    EVENT,
+    BARRIER,
+    NOTIFY, /* who waits for a condition */
+    SET,    /* an event, or clear it */
+    TURN,   /* of a rate */
+    ASK,    /* an actor for a call of a routine */
+    LIMIT,  /* how many calls an actor runs at once */
     KINDS
 };
 
@@ -148,12 +157,18 @@ static int choose(struct program *program, struct op *op, int depth,
         op->which = (uint8_t)(1 + below(CHILDREN));
         break;
     case HOLD:
+    case LOCK:
+    case READ:
+    case WRITE:
+    case CONDITION:
     case ASK:
         if (level == LEVELS)
             return 0;
         count = 1;
         op->which = (uint8_t)(level + below(LEVELS - level));
         inner = op->which + 1u;
+        if (op->kind == CONDITION)
+            count = 0;
         break;
     default:
         break;
@@ -298,6 +313,37 @@ static void print_op(const struct program *program, const struct op *op,
     case HOLD:
         print_line(depth, "hold permit %d%s", op->which, catches);
         break;
+    case LOCK:
+        print_line(depth, "hold mutex %d%s", op->which, catches);
+        break;
+    case READ:
+        print_line(depth, "read under lock %d%s", op->which, catches);
+        break;
+    case WRITE:
+        print_line(depth, "write under lock %d%s", op->which, catches);
+        break;
+    case CONDITION:
+        print_line(depth, "wait for condition %d, timeout %d%s", op->which,
+                   op->ms, catches);
+        break;
+    case EVENT:
+        print_line(depth, "wait for event %d, timeout %d%s", op->which, op->ms,
+                   catches);
+        break;
+    case BARRIER:
+        print_line(depth, "wait at barrier %d, timeout %d%s", op->which, op->ms,
+                   catches);
+        break;
+    case NOTIFY:
+        print_line(depth, "notify %d of condition %d", op->ms, op->which);
+        break;
+    case SET:
+        print_line(depth, "%s event %d", op->collects ? "clear" : "set",
+                   op->which);
+        break;
+    case TURN:
+        print_line(depth, "turn of rate %d%s", op->which, catches);
+        break;
     case ASK:
         print_line(depth, "ask actor %d%s", op->which, catches);
         break;
@@ -406,9 +452,18 @@ static unsigned root_count;
 static struct async_task outer_tasks[ROOTS];
 static struct async_semaphore semaphores[LEVELS];
 static struct async_actor actors[LEVELS];
+static struct async_mutex mutexes[LEVELS];
+static struct async_rwlock rwlocks[LEVELS];
+static struct async_condition conditions[LEVELS];
+static struct async_event events[LEVELS];
+static struct async_barrier barriers[LEVELS];
+static struct async_rate rates[LEVELS];
 
 /* The model. */
-static unsigned held[LEVELS], asked[LEVELS];
+static unsigned held[LEVELS], asked[LEVELS], locked[LEVELS];
+static unsigned reading[LEVELS], writing[LEVELS], at_barrier[LEVELS];
+static async_time turn[LEVELS]; /* the last one */
+static int has_turned[LEVELS];
 static size_t places[LEVELS]; /* so many calls may run */
 static unsigned long cancel_count;
 static char wrong[200]; /* the first thing that was */
@@ -460,6 +515,12 @@ static struct node *some_task(unsigned which)
 /* True if a cancel does not cut what it waits for short. */
 static int unwinds(const struct node *at)
 {
+    const struct async_wait_ *wait = &at->root->task->wait_;
+
+    if (at->op && at->op->kind == CONDITION && at->stage &&
+        wait->on.object == &mutexes[at->op->which].line_ &&
+        wait->status == ASYNC_ECANCELED)
+        return 1; /* it gets its mutex back */
     return at->batch.error_ || at->ask.caller_ >= ASYNC_CALLER_LATE_;
 }
 
@@ -565,6 +626,18 @@ static int begin_op(struct node *self)
     case ASK:
         asked[op->which]++;
         break;
+    case BARRIER:
+        at_barrier[op->which]++;
+        break;
+    case NOTIFY:
+        async_condition_notify(&loop, &conditions[op->which], op->ms);
+        break;
+    case SET:
+        if (op->collects)
+            async_event_clear(&loop, &events[op->which]);
+        else
+            async_event_set(&loop, &events[op->which]);
+        break;
     default:
         break;
     }
@@ -579,6 +652,74 @@ static async act_mapped(struct async_loop *on, void *frame)
 
     self->async = self->node->async;
     return status;
+}
+
+/* Takes what an operation is to hold. */
+static async take(struct async_loop *on, const struct op *op)
+{
+    switch (op->kind) {
+    case HOLD:
+        return async_acquire(on, &semaphores[op->which]);
+    case READ:
+        return async_read_lock(on, &rwlocks[op->which]);
+    case WRITE:
+        return async_write_lock(on, &rwlocks[op->which]);
+    default:
+        return async_lock(on, &mutexes[op->which]);
+    }
+}
+
+/* It has been taken. */
+static void taken(const struct op *op)
+{
+    unsigned i = op->which;
+
+    switch (op->kind) {
+    case HOLD:
+        held[i]++;
+        check(held[i] <= permits_of(i), "a permit was doubled");
+        break;
+    case READ:
+        reading[i]++;
+        check(!writing[i], "one reads while one writes");
+        break;
+    case WRITE:
+        writing[i]++;
+        check(!reading[i] && writing[i] == 1, "two write, or one reads");
+        break;
+    default:
+        locked[i]++;
+        check(locked[i] == 1, "two hold a mutex");
+        break;
+    }
+}
+
+static void give(struct node *self)
+{
+    const struct op *op = self->op;
+    unsigned i = op->which;
+
+    switch (op->kind) {
+    case HOLD:
+        held[i]--;
+        if (!forgets || self->status > 0)
+            async_release(&loop, &semaphores[i]);
+        break;
+    case READ:
+        reading[i]--;
+        async_read_unlock(&loop, &rwlocks[i]);
+        break;
+    case WRITE:
+        writing[i]--;
+        async_write_unlock(&loop, &rwlocks[i]);
+        break;
+    default:
+        check(mutexes[i].owner == self->root->task,
+              "a mutex is not held by who holds it");
+        locked[i]--;
+        async_unlock(&loop, &mutexes[i]);
+        break;
+    }
 }
 
 /* An awaitable. */
@@ -598,6 +739,10 @@ static async run_op(struct async_loop *on, struct node *self)
     case CALLED:
         return async_call(on, &self->call, act, self->children[0]);
     case TIMEOUT:
+        if (op->collects)
+            return async_deadline(on, &self->timer,
+                                  (async_time)(self->began + op->ms),
+                                  act(on, self->children[0]));
         return async_timeout(on, &self->timer, op->ms,
                              act(on, self->children[0]));
     case GATHER:
@@ -609,8 +754,26 @@ static async run_op(struct async_loop *on, struct node *self)
     case JOIN:
         return async_join(on, &self->started[op->which % self->started_count]);
     case HOLD:
-        return self->stage ? act(on, self->children[0])
-                           : async_acquire(on, &semaphores[op->which]);
+    case LOCK:
+    case READ:
+    case WRITE:
+        return self->stage ? act(on, self->children[0]) : take(on, op);
+    case CONDITION:
+        if (!self->stage)
+            return take(on, op);
+        /* the model knows of it only when it is over */
+        return async_timeout(on, &self->timer, op->ms,
+                             async_condition_wait(on, &conditions[op->which],
+                                                  &mutexes[op->which]));
+    case EVENT:
+        return async_timeout(on, &self->timer, op->ms,
+                             async_event_wait(on, &events[op->which]));
+    case BARRIER:
+        return async_timeout(
+            on, &self->timer, op->ms,
+            async_barrier_wait(on, &barriers[op->which], NULL));
+    case TURN:
+        return async_rate_wait(on, &rates[op->which]);
     case ASK:
         return async_actor_call(on, &actors[op->which], &self->ask, act,
                                 self->children[0]);
@@ -701,23 +864,47 @@ static int end_op(struct node *self)
               "a join's status is another one");
         break;
     case HOLD:
-        if (self->stage == 0) {
-            own = 1;
-            if (status == ASYNC_DONE) {
-                held[op->which]++;
-                queued_count += took > 0;
-                check(held[op->which] <= permits_of(op->which),
-                      "a permit was doubled");
-                self->is_canceled = 0;
-                self->stage = 1;
-                return 1;
+    case LOCK:
+    case READ:
+    case WRITE:
+    case CONDITION:
+        own = !self->stage || op->kind == CONDITION;
+        if (!self->stage && status == ASYNC_DONE) {
+            taken(op);
+            queued_count += took > 0;
+            if (op->kind == CONDITION) {
+                locked[op->which]--; /* while it waits */
+                self->began = async_now(&loop);
             }
-        } else {
-            check(status == outcome, "a call's status was lost");
-            held[op->which]--;
-            if (!forgets || status > 0)
-                async_release(&loop, &semaphores[op->which]);
+            self->is_canceled = 0;
+            self->stage = 1;
+            return 1;
         }
+        if (!self->stage)
+            break;
+        if (op->kind == CONDITION)
+            taken(op);
+        else
+            check(status == outcome, "a call's status was lost");
+        give(self);
+        break;
+    case EVENT:
+    case BARRIER:
+        own = 1;
+        check(status != ASYNC_ETIMEDOUT || took == op->ms,
+              "a wait timed out too early or too late");
+        at_barrier[op->which] -= op->kind == BARRIER;
+        break;
+    case TURN:
+        own = 1;
+        if (status != ASYNC_DONE)
+            break;
+        check(!has_turned[op->which] ||
+                  (async_time)(async_now(&loop) - turn[op->which]) >=
+                      rates[op->which].ms,
+              "two turns came too soon after each other");
+        has_turned[op->which] = 1;
+        turn[op->which] = async_now(&loop);
         break;
     case ASK:
         asked[op->which]--;
@@ -885,7 +1072,9 @@ static void check_waits(const struct node *root)
     check(!(wait->flags & ASYNC_IS_LATE_) == !wait->asks,
           "a task is late for no timeout, or has forgotten one");
     for (at = root->at; at; at = at->parent) {
-        if (at->op && at->op->kind == TIMEOUT)
+        if (at->op && (at->op->kind == TIMEOUT || at->op->kind == EVENT ||
+                       at->op->kind == BARRIER ||
+                       (at->op->kind == CONDITION && at->stage)))
             check((async_time)(now - at->began) < at->op->ms ||
                       at->timer.wait_.flags == ASYNC_TIMEOUT_LANDED_ ||
                       at->timer.wait_.flags == ASYNC_TIMEOUT_ASKS_,
@@ -910,6 +1099,19 @@ static void check_at_rest(void)
               "a permit was lost, or doubled");
         check(!semaphores[i].permits || !semaphores[i].line_,
               "one waits for a permit that is free");
+        check(!mutexes[i].owner == !locked[i], "a mutex has no owner, or two");
+        check(mutexes[i].owner || !mutexes[i].line_,
+              "one waits for a mutex that is free");
+        check(rwlocks[i].readers == reading[i] &&
+                  !rwlocks[i].writer == !writing[i],
+              "another number of tasks reads or writes");
+        check(!rwlocks[i].line_ || reading[i] || writing[i],
+              "one waits for a rw-lock that is free");
+        check(!events[i].line_ || !async_event_is_set(&events[i]),
+              "one waits for an event that is set");
+        check(barriers[i].waiting == at_barrier[i] &&
+                  at_barrier[i] < barriers[i].parties,
+              "another number of tasks waits at a barrier");
         check(async_actor_queued(actor) + async_actor_running(actor) ==
                   asked[i],
               "an actor has lost a call, or doubled it");
@@ -949,6 +1151,11 @@ static void check_at_end(void)
               "a semaphore is not as it was");
         check(!memcmp(&actors[i], &zero, sizeof zero),
               "an actor is not as it was");
+        check(!mutexes[i].owner && !mutexes[i].line_ && !rwlocks[i].writer &&
+                  !rwlocks[i].readers && !rwlocks[i].line_ &&
+                  !conditions[i].line_ && !events[i].line_ &&
+                  !barriers[i].line_ && !barriers[i].waiting && !rates[i].line_,
+              "a lock is not as it was");
     }
 }
 
@@ -974,10 +1181,24 @@ static void set_up(const struct program *program)
     async_debug_start(&loop, &debug);
     memset(held, 0, sizeof held);
     memset(asked, 0, sizeof asked);
+    memset(locked, 0, sizeof locked);
+    memset(reading, 0, sizeof reading);
+    memset(writing, 0, sizeof writing);
+    memset(at_barrier, 0, sizeof at_barrier);
+    memset(has_turned, 0, sizeof has_turned);
+    memset(mutexes, 0, sizeof mutexes);
+    memset(rwlocks, 0, sizeof rwlocks);
+    memset(conditions, 0, sizeof conditions);
+    memset(events, 0, sizeof events);
+    memset(barriers, 0, sizeof barriers);
+    memset(rates, 0, sizeof rates);
     memset(semaphores, 0, sizeof semaphores);
     memset(actors, 0, sizeof actors);
     for (i = 0; i < LEVELS; i++) {
         semaphores[i].permits = permits_of(i);
+        barriers[i].parties = 2 + i % 2;
+        rates[i].count = 1;
+        rates[i].ms = 1 + i;
         places[i] = actors[i].max_concurrency = permits_of(i);
     }
     root_count = 0;
