@@ -463,7 +463,7 @@ static struct async_rate rates[LEVELS];
 static unsigned held[LEVELS], asked[LEVELS], locked[LEVELS];
 static unsigned reading[LEVELS], writing[LEVELS], at_barrier[LEVELS];
 static async_time turn[LEVELS]; /* the last one */
-static int has_turned[LEVELS];
+static int has_turned[LEVELS], is_set[LEVELS];
 static size_t places[LEVELS]; /* so many calls may run */
 static unsigned long cancel_count;
 static char wrong[200]; /* the first thing that was */
@@ -633,6 +633,7 @@ static int begin_op(struct node *self)
         async_condition_notify(&loop, &conditions[op->which], op->ms);
         break;
     case SET:
+        is_set[op->which] = !op->collects;
         if (op->collects)
             async_event_clear(&loop, &events[op->which]);
         else
@@ -1107,8 +1108,15 @@ static void check_at_rest(void)
               "another number of tasks reads or writes");
         check(!rwlocks[i].line_ || reading[i] || writing[i],
               "one waits for a rw-lock that is free");
-        check(!events[i].line_ || !async_event_is_set(&events[i]),
+        check(!rwlocks[i].line_ || writing[i] ||
+                  rwlocks[i].line_->status != ASYNC_RW_READS_,
+              "one waits to read where others read");
+        check(async_event_is_set(&events[i]) == is_set[i],
+              "an event is set, or it is not");
+        check(!events[i].line_ || !is_set[i],
               "one waits for an event that is set");
+        check(!rates[i].line_ == !rates[i].timer_.wait_.next,
+              "a rate's timer runs for nobody, or does not run");
         check(barriers[i].waiting == at_barrier[i] &&
                   at_barrier[i] < barriers[i].parties,
               "another number of tasks waits at a barrier");
@@ -1186,6 +1194,7 @@ static void set_up(const struct program *program)
     memset(writing, 0, sizeof writing);
     memset(at_barrier, 0, sizeof at_barrier);
     memset(has_turned, 0, sizeof has_turned);
+    memset(is_set, 0, sizeof is_set);
     memset(mutexes, 0, sizeof mutexes);
     memset(rwlocks, 0, sizeof rwlocks);
     memset(conditions, 0, sizeof conditions);
