@@ -45,9 +45,9 @@ static inline void async_take_posted_(struct async_loop *loop)
  * from a signal handler. The loop must live until then; the post is the loop's
  * until it is called, and yours again in the call. One pushes, one takes all:
  * no ABA. */
-static inline void async_post(struct async_loop *loop, struct async_post *post,
-                              void (*fn)(struct async_loop *loop,
-                                         struct async_post *post))
+static inline void
+async_post_send(struct async_loop *loop, struct async_post *post,
+                void (*fn)(struct async_loop *loop, struct async_post *post))
 {
     size_t top;
 
