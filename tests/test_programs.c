@@ -922,7 +922,7 @@ static int end_op(struct node *self)
         landings++;
         if (root->is_outer && !root->limits) {
             check(root->is_asked, "a cancel that nobody had asked for");
-            root->is_asked = 0;
+            root->is_asked = is_canceled(root); /* a second one */
         }
         check(!self->is_closing, "a clean-up was cut short");
     }
