@@ -1337,7 +1337,7 @@ static void run_here(const struct program *program, uint64_t seed,
             make_program(&made, seed);
         said.seed = seed;
 #if HAVE_FORK
-        (void)alarm(10); /* one that hangs is stopped */
+        (void)alarm(program ? 2 : 10); /* one that hangs is stopped */
         if (!program && seed % 16 == 0)
             say(seed);
 #endif
