@@ -68,6 +68,7 @@ enum {
     DEEPEST = 4,
     LEVELS = 4,      /* of what can be held: one of each kind a level */
     NODES = 400,     /* functions that run at once */
+    VALUES = 9999,   /* that are put into queues */
     LONGEST = 20000, /* ticks after which a program should have ended */
     OUTSIDE = 255    /* the routine of what happens between polls */
 };
@@ -84,10 +85,15 @@ enum kind {
     TIMEOUT, /* around a call */
     GATHER,
     MAP,
-    START, /* a task that the function has until its end */
-    JOIN,  /* one of these */
-    HOLD,  /* a permit, while a routine runs */
-    LOCK,  /* a mutex; and to read or to write, a rw-lock */
+    RACE,
+    GROUP,  /* a body, and members */
+    SHIELD, /* around a call */
+    START,  /* a task that the function has until its end */
+    JOIN,   /* one of these */
+    WAIT,   /* for some of these */
+    EACH,   /* of these, as they end */
+    HOLD,   /* a permit, while a routine runs */
+    LOCK,   /* a mutex; and to read or to write, a rw-lock */
     READ,
     WRITE,
     CONDITION, /* all three until they time out */
@@ -96,8 +102,10 @@ enum kind {
     NOTIFY, /* who waits for a condition */
     SET,    /* an event, or clear it */
     TURN,   /* of a rate */
-    ASK,    /* an actor for a call of a routine */
-    LIMIT,  /* how many calls an actor runs at once */
+    PUT,    /* into a queue, and get out of it, until they time out */
+    GET,
+    ASK,   /* an actor for a call of a routine */
+    LIMIT, /* how many calls an actor runs at once */
     KINDS
 };
 
@@ -146,11 +154,16 @@ static int choose(struct program *program, struct op *op, int depth,
     case CALL:
     case CALLED:
     case TIMEOUT:
+    case SHIELD:
     case START:
         count = 1;
         break;
     case GATHER:
         count = below(CHILDREN + 1);
+        break;
+    case RACE:
+    case GROUP:
+        count = 1 + below(CHILDREN);
         break;
     case MAP:
         count = 1;
@@ -303,8 +316,37 @@ static void print_op(const struct program *program, const struct op *op,
         print_line(depth, "map %d, %d at once%s%s", op->count, op->which,
                    op->collects ? ", collects" : "", catches);
         break;
+    case RACE:
+        print_line(depth, "race%s%s", op->collects ? ", collects" : "",
+                   catches);
+        break;
+    case GROUP:
+        print_line(depth, "group%s%s", op->collects ? ", collects" : "",
+                   catches);
+        break;
+    case SHIELD:
+        print_line(depth, "shield%s", catches);
+        break;
     case START:
         print_line(depth, "start a task");
+        break;
+    case WAIT:
+        print_line(depth, "wait for %s of those started%s",
+                   op->which % 3 == 0   ? "the first"
+                   : op->which % 3 == 1 ? "an error"
+                                        : "all",
+                   catches);
+        break;
+    case EACH:
+        print_line(depth, "each of those started%s", catches);
+        break;
+    case PUT:
+        print_line(depth, "put into queue %d, timeout %d%s", op->which, op->ms,
+                   catches);
+        break;
+    case GET:
+        print_line(depth, "get from queue %d, timeout %d%s", op->which, op->ms,
+                   catches);
         break;
     case JOIN:
         print_line(depth, "join task %d of those started%s", op->which,
@@ -352,10 +394,13 @@ static void print_op(const struct program *program, const struct op *op,
         break;
     }
     for (i = 0; i < children; i++) {
-        if (op->kind == GATHER)
-            print_line(depth + 1, "task");
-        print_routine(program, op->children[i],
-                      depth + (op->kind == GATHER ? 2 : 1));
+        int is_set =
+            op->kind == GATHER || op->kind == RACE || op->kind == GROUP;
+
+        if (is_set)
+            print_line(depth + 1,
+                       op->kind == GROUP && i == 0 ? "body" : "task");
+        print_routine(program, op->children[i], depth + 1 + is_set);
     }
 }
 
@@ -413,6 +458,12 @@ struct node {
     struct async_call_frame call;
     struct async_actor_call ask;
     struct async_batch batch;
+    struct async_group group;
+    struct async_member members[CHILDREN];
+    struct async_task *each; /* that has ended */
+    unsigned each_count;
+    int each_status;
+    unsigned value; /* of a queue */
     struct async_task tasks[CHILDREN];
     struct node *children[CHILDREN];
     struct mapped mapped[CHILDREN];
@@ -459,6 +510,11 @@ static struct async_event events[LEVELS];
 static struct async_barrier barriers[LEVELS];
 static struct async_rate rates[LEVELS];
 
+static struct items {
+    struct async_queue async;
+    unsigned items[2];
+} queues[LEVELS];
+
 /* The model. */
 static unsigned held[LEVELS], asked[LEVELS], locked[LEVELS];
 static unsigned reading[LEVELS], writing[LEVELS], at_barrier[LEVELS];
@@ -466,6 +522,11 @@ static async_time turn[LEVELS]; /* the last one */
 static int has_turned[LEVELS], is_set[LEVELS];
 static size_t places[LEVELS]; /* so many calls may run */
 static unsigned long cancel_count;
+
+static unsigned value_count, in_queue[LEVELS];
+static struct {
+    unsigned put, got, kept; /* how often it was; it was not put after all */
+} values[VALUES];
 static char wrong[200]; /* the first thing that was */
 static int forgets;     /* a mistake that is made on purpose */
 static unsigned long began_count, landings, timeouts, errors, queued_count;
@@ -521,14 +582,21 @@ static int unwinds(const struct node *at)
         wait->on.object == &mutexes[at->op->which].line_ &&
         wait->status == ASYNC_ECANCELED)
         return 1; /* it gets its mutex back */
-    return at->batch.error_ || at->ask.caller_ >= ASYNC_CALLER_LATE_;
+    if (at->op && at->op->kind == EACH && at->stage)
+        return 1;
+    if (at->group.stage_ == ASYNC_GROUP_RUNS_
+            ? at->group.ask_ == ASYNC_BODY_UNWINDS_
+            : at->group.stage_ == ASYNC_GROUP_WAITS_ && at->group.stops_)
+        return 1;
+    return (at->batch.kind_ != ASYNC_BATCH_IDLE_ && at->batch.result_) ||
+           at->ask.caller_ >= ASYNC_CALLER_LATE_;
 }
 
 /* True if somebody in this task may let a cancel wait. */
 static int is_protected(const struct node *at)
 {
     for (; at; at = at->parent)
-        if (at->is_closing || unwinds(at))
+        if (at->is_closing || unwinds(at) || (at->op && at->op->kind == SHIELD))
             return 1;
     return 0;
 }
@@ -546,12 +614,10 @@ static void cancel(struct node *root)
         return;
     cancel_count++;
     root->is_asked = 1;
-    if (root->at) {
+    if (root->at)
         root->at->is_canceled++;
-        root->at->must_keep |= unwinds(root->at);
-    }
     for (at = root->at; at; at = at->parent)
-        at->must_keep |= at->is_closing;
+        at->must_keep |= at->is_closing || unwinds(at);
     async_cancel(&loop, root->task);
 }
 
@@ -574,8 +640,8 @@ static void limit(unsigned which, size_t max_concurrency)
 static int begin_op(struct node *self)
 {
     const struct op *op = self->op;
-    int is_task = op->kind == GATHER || op->kind == MAP || op->kind == START ||
-                  op->kind == ASK;
+    int is_task = op->kind == GATHER || op->kind == MAP || op->kind == RACE ||
+                  op->kind == GROUP || op->kind == START || op->kind == ASK;
     unsigned i;
 
     self->stage = 0;
@@ -586,17 +652,39 @@ static int begin_op(struct node *self)
         self->must_keep = 0;
     if (op->kind == START && self->started_count == STARTED)
         return 0;
-    if (op->kind == JOIN && !self->started_count)
+    if ((op->kind == JOIN || op->kind == WAIT || op->kind == EACH) &&
+        !self->started_count)
+        return 0;
+    if (op->kind == RACE && !op->count)
+        return 0;
+    if (op->kind == PUT && value_count == VALUES)
         return 0;
     if (spare_count < op->count)
         return 0;
     for (i = 0; i < op->count; i++)
-        self->children[i] = node_new(op->children[op->kind == MAP ? 0 : i],
-                                     is_task ? NULL : self);
+        self->children[i] =
+            node_new(op->children[op->kind == MAP ? 0 : i],
+                     is_task && (op->kind != GROUP || i > 0) ? NULL : self);
     switch (op->kind) {
     case TIMEOUT:
         self->root->limits++;
         break;
+    case GROUP:
+        self->root->limits++;
+        memset(self->members, 0, sizeof self->members);
+        memset(&self->group, 0, sizeof self->group);
+        self->group.collect = op->collects;
+        for (i = 1; i < op->count; i++)
+            (void)async_group_spawn(&loop, &self->group, &self->members[i], act,
+                                    self->children[i]);
+        break;
+    case EACH:
+        self->each_count = 0;
+        break;
+    case PUT:
+        self->value = value_count++;
+        break;
+    case RACE:
     case GATHER:
         self->batch.collect = op->collects;
         memset(self->tasks, 0, sizeof self->tasks);
@@ -752,6 +840,30 @@ static async run_op(struct async_loop *on, struct node *self)
         return async_map_n(on, &self->batch, act_mapped, self->mapped,
                            sizeof self->mapped[0], op->count, self->tasks,
                            op->which);
+    case RACE:
+        return async_race(on, &self->batch, self->tasks, op->count);
+    case GROUP:
+        if (!op->count)
+            return async_group_wait(on, &self->group);
+        return async_group(on, &self->group, act(on, self->children[0]));
+    case SHIELD:
+        return async_shield(on, act(on, self->children[0]));
+    case WAIT:
+        return async_wait(on, &self->batch, self->started, self->started_count,
+                          op->which % 3 == 0   ? ASYNC_FIRST_COMPLETED
+                          : op->which % 3 == 1 ? ASYNC_FIRST_ERROR
+                                               : ASYNC_ALL_COMPLETED);
+    case EACH:
+        if (self->stage)
+            return async_batch_end(on, &self->batch);
+        return async_as_completed(on, &self->batch, self->started,
+                                  self->started_count, &self->each);
+    case PUT:
+        return async_timeout(on, &self->timer, op->ms,
+                             async_put(on, &queues[op->which], &self->value));
+    case GET:
+        return async_timeout(on, &self->timer, op->ms,
+                             async_get(on, &queues[op->which], &self->value));
     case JOIN:
         return async_join(on, &self->started[op->which % self->started_count]);
     case HOLD:
@@ -783,27 +895,102 @@ static async run_op(struct async_loop *on, struct node *self)
     }
 }
 
-/* The first error of those that a set of functions has ended with is `status`,
- * or there is none and it is done. */
+/* A set of functions has ended, and `status` is what that leads to. */
 static void check_set(const struct node *self, int status)
 {
+    const struct op *op = self->op;
     unsigned i;
     int is_there = 0;
 
-    for (i = 0; i < self->op->count; i++) {
+    for (i = 0; i < op->count; i++) {
         const struct node *child = self->children[i];
         int outcome = async_outcome(&child->async);
 
-        check(outcome || (self->op->kind == MAP && !child->began_times),
+        check(outcome || (op->kind == MAP && !child->began_times),
               "a gather has left a task behind");
-        if (status == ASYNC_DONE && !self->op->collects)
-            check(outcome == ASYNC_DONE, "a gather has lost an error");
+        if (status == ASYNC_DONE && !op->collects && op->kind != RACE)
+            check(outcome == ASYNC_DONE ||
+                      (op->kind == GROUP && outcome == ASYNC_ECANCELED),
+                  "a gather has lost an error");
         if (status == ASYNC_DONE)
             check(outcome != 0, "a gather has left a call out");
         is_there |= outcome == status;
     }
     if (status != ASYNC_DONE && status != ASYNC_ECANCELED)
-        check(is_there && !self->op->collects, "a gather's error is nobody's");
+        check(is_there && (!op->collects || op->kind >= RACE),
+              "a gather's error is nobody's");
+    if (op->kind == RACE && status != ASYNC_ECANCELED) {
+        check(self->batch.winner < op->count || op->collects,
+              "a race has no winner");
+        if (self->batch.winner < op->count)
+            check(async_outcome(&self->children[self->batch.winner]->async) ==
+                      status,
+                  "a race's status is not its winner's");
+        if (status == ASYNC_DONE || op->collects)
+            check(is_there, "a race's status is nobody's");
+    }
+}
+
+/* What a wait for some has waited for has come. */
+static void check_started(const struct node *self)
+{
+    unsigned i, ended = 0, failed = 0;
+
+    for (i = 0; i < self->started_count; i++) {
+        int outcome = async_task_outcome(&self->started[i]);
+
+        ended += outcome != ASYNC_PENDING;
+        failed += outcome < 0;
+    }
+    check(ended == self->started_count || (self->op->which % 3 == 0 && ended) ||
+              (self->op->which % 3 == 1 && failed),
+          "a wait was over too early");
+}
+
+/* One more of them. True: there may be others. */
+static int each_ended(struct node *self)
+{
+    unsigned i;
+
+    if (self->stage) {
+        check(self->status == ASYNC_DONE, "a batch's end was cut short");
+        self->status = self->each_status;
+    } else if (self->status < 0) {
+        self->each_status = self->status;
+        self->stage = 1;
+        self->is_canceled = 0;
+        return 1;
+    } else if (self->each) {
+        check(async_task_outcome(self->each) != ASYNC_PENDING,
+              "one that is handed out has not ended");
+        self->each_count++;
+        self->is_canceled = 0;
+        return 1;
+    } else {
+        check(self->each_count == self->started_count,
+              "not each was handed out, or one was twice");
+    }
+    for (i = 0; i < self->started_count; i++)
+        check(async_task_outcome(&self->started[i]) != ASYNC_PENDING,
+              "one goes on that was canceled, or was not handed out");
+    return 0;
+}
+
+/* A cancel has landed in a wait of its. From further out than a timeout or a
+ * group it is not known to have come. */
+static int may_land(const struct node *self)
+{
+    const struct node *at = self;
+
+    if (at->is_closing)
+        return 0;
+    while ((at = at->parent) != NULL) {
+        if (at->op->kind == TIMEOUT || at->op->kind == GROUP)
+            return 1;
+        if (at->op->kind == SHIELD || at->is_closing)
+            return 0;
+    }
+    return 1;
 }
 
 /* It is over, with self->status. True: it goes on in another stage. */
@@ -822,7 +1009,11 @@ static int end_op(struct node *self)
           "a cancel was lost on one tick with an end");
     check(!self->must_keep || is_canceled(root),
           "a second cancel was lost in a clean-up");
-    if ((op->kind == GATHER || op->kind == MAP || op->kind == ASK) &&
+    if (op->kind == EACH && each_ended(self))
+        return 1;
+    status = self->status;
+    if ((op->kind == GATHER || op->kind == MAP || op->kind == RACE ||
+         op->kind == ASK) &&
         status == ASYNC_ECANCELED && root->is_outer && !root->limits &&
         !self->must_keep && !is_protected(self) &&
         cancel_count - self->cancels_before ==
@@ -853,9 +1044,37 @@ static int end_op(struct node *self)
         check(status == outcome || took >= op->ms, "a timeout came early");
         timeouts += status != outcome;
         break;
+    case GROUP:
+        root->limits--;
+        check_set(self, status);
+        break;
     case GATHER:
     case MAP:
+    case RACE:
         check_set(self, status);
+        break;
+    case SHIELD:
+        check(status == outcome, "a call's status was lost");
+        break;
+    case WAIT:
+        own = 1;
+        if (status == ASYNC_DONE)
+            check_started(self);
+        break;
+    case PUT:
+        own = 1;
+        values[self->value].put += status == ASYNC_DONE;
+        values[self->value].kept += status != ASYNC_DONE;
+        in_queue[op->which] += status == ASYNC_DONE;
+        break;
+    case GET:
+        own = 1;
+        if (status != ASYNC_DONE)
+            break;
+        check(self->value < value_count && !values[self->value].got,
+              "a value was got twice, or never put");
+        values[self->value % VALUES].got++;
+        in_queue[op->which]--;
         break;
     case JOIN:
         check(status == ASYNC_ECANCELED ||
@@ -924,7 +1143,7 @@ static int end_op(struct node *self)
             check(root->is_asked, "a cancel that nobody had asked for");
             root->is_asked = is_canceled(root); /* a second one */
         }
-        check(!self->is_closing, "a clean-up was cut short");
+        check(may_land(self), "a clean-up or a shield was cut short");
     }
     errors += status < 0;
     if (op->kind != START)
@@ -1041,21 +1260,30 @@ static async act(struct async_loop *on, void *frame)
 /* ---- what must hold -------------------------------------------------------
  */
 
-/* After the first error of a gather its other tasks have been canceled. */
+/* As soon as it is known how a set ends its other tasks are canceled. */
 static void check_gather(const struct node *self)
 {
-    int has_failed = 0;
+    const struct op *op = self->op;
+    int is_known = 0;
     unsigned i;
 
-    for (i = 0; i < self->op->count; i++)
-        has_failed |= async_outcome(&self->children[i]->async) < 0;
-    for (i = 0; i < self->op->count; i++) {
+    for (i = 0; i < op->count; i++) {
+        int outcome = async_outcome(&self->children[i]->async);
+
+        if (op->kind == RACE)
+            is_known |= outcome == ASYNC_DONE || (outcome && !op->collects);
+        else if (op->kind == GROUP)
+            is_known |= outcome < 0 && outcome != ASYNC_ECANCELED &&
+                        (!op->collects || i == 0);
+        else
+            is_known |= outcome < 0 && !op->collects;
+    }
+    for (i = op->kind == GROUP; i < op->count; i++) {
         const struct node *child = self->children[i];
 
-        check(!has_failed || self->op->collects || !child->began_times ||
-                  child->ended_times || child->was_told || is_canceled(child) ||
-                  unwinds(child->at),
-              "a gather lets tasks run on after an error");
+        check(!is_known || !child->began_times || child->ended_times ||
+                  child->was_told || is_canceled(child) || unwinds(child->at),
+              "a gather lets tasks run on after its end is known");
     }
 }
 
@@ -1073,14 +1301,15 @@ static void check_waits(const struct node *root)
     check(!(wait->flags & ASYNC_IS_LATE_) == !wait->asks,
           "a task is late for no timeout, or has forgotten one");
     for (at = root->at; at; at = at->parent) {
-        if (at->op && (at->op->kind == TIMEOUT || at->op->kind == EVENT ||
-                       at->op->kind == BARRIER ||
-                       (at->op->kind == CONDITION && at->stage)))
+        if (at->op &&
+            (at->op->kind == TIMEOUT || at->op->kind == EVENT ||
+             at->op->kind == BARRIER || at->op->kind == PUT ||
+             at->op->kind == GET || (at->op->kind == CONDITION && at->stage)))
             check((async_time)(now - at->began) < at->op->ms ||
                       at->timer.wait_.flags == ASYNC_TIMEOUT_LANDED_ ||
                       at->timer.wait_.flags == ASYNC_TIMEOUT_ASKS_,
                   "a timeout has not come");
-        if (at->op && (at->op->kind == GATHER || at->op->kind == MAP))
+        if (at->op && at->op->kind >= GATHER && at->op->kind <= GROUP)
             check_gather(at);
     }
 }
@@ -1115,6 +1344,14 @@ static void check_at_rest(void)
               "an event is set, or it is not");
         check(!events[i].line_ || !is_set[i],
               "one waits for an event that is set");
+        check(async_queue_count(&queues[i]) == in_queue[i],
+              "a queue holds another number of values");
+        check(!queues[i].async.getters_ || !in_queue[i],
+              "one waits for a value that is there");
+        check(!queues[i].async.putters_ ||
+                  in_queue[i] ==
+                      sizeof queues[i].items / sizeof *queues[i].items,
+              "one waits for a place that is free");
         check(!rates[i].line_ == !rates[i].timer_.wait_.next,
               "a rate's timer runs for nobody, or does not run");
         check(barriers[i].waiting == at_barrier[i] &&
@@ -1140,7 +1377,7 @@ static void check_at_rest(void)
 
 static void check_at_end(void)
 {
-    unsigned i;
+    unsigned i, value;
 
     check(async_alive(&loop) == 0, "a task lives on");
     check(root_count == 0, "a function did not end");
@@ -1164,7 +1401,15 @@ static void check_at_end(void)
                   !conditions[i].line_ && !events[i].line_ &&
                   !barriers[i].line_ && !barriers[i].waiting && !rates[i].line_,
               "a lock is not as it was");
+        check(!queues[i].async.getters_ && !queues[i].async.putters_,
+              "a queue is not as it was");
+        while (async_try_get(&loop, &queues[i], &value) == ASYNC_DONE)
+            values[value].got++;
     }
+    for (i = 0; i < value_count; i++)
+        check(values[i].put == values[i].got &&
+                  values[i].put + values[i].kept == 1,
+              "a value was lost, or got though it was not put");
 }
 
 static void hear(void *arg, const char *text)
@@ -1189,6 +1434,12 @@ static void set_up(const struct program *program)
     async_debug_start(&loop, &debug);
     memset(held, 0, sizeof held);
     memset(asked, 0, sizeof asked);
+    memset(values, 0, value_count * sizeof *values);
+    value_count = 0;
+    memset(in_queue, 0, sizeof in_queue);
+    memset(queues, 0, sizeof queues);
+    for (i = 0; i < LEVELS; i++)
+        queues[i].async.lifo = i == 1;
     memset(locked, 0, sizeof locked);
     memset(reading, 0, sizeof reading);
     memset(writing, 0, sizeof writing);
@@ -1527,7 +1778,9 @@ static void shrink(struct program *program)
                 smaller = 1;
                 continue;
             }
-            for (j = 0; op->kind == GATHER && j < op->count; j++) {
+            for (j = 0; op->kind >= GATHER && op->kind <= GROUP &&
+                        op->kind != MAP && j < op->count;
+                 j++) {
                 struct program was = *program;
 
                 memmove(&op->children[j], &op->children[j + 1],
