@@ -919,6 +919,16 @@ static void check_set(const struct node *self, int status)
     if (status != ASYNC_DONE && status != ASYNC_ECANCELED)
         check(is_there && (!op->collects || op->kind >= RACE),
               "a gather's error is nobody's");
+    if (op->kind == GROUP && op->collects && status < 0)
+        check(status == ASYNC_ECANCELED ||
+                  async_outcome(&self->children[0]->async) == status,
+              "a collecting group has a member's error");
+    for (i = 0; op->kind == RACE && op->collects && i < op->count; i++)
+        check(status > 0 || status == ASYNC_ECANCELED ||
+                  self->batch.winner >= op->count ||
+                  !async_before_(self->children[self->batch.winner]->ended,
+                                 self->children[i]->ended),
+              "a collecting race was lost before all had failed");
     if (op->kind == RACE && status != ASYNC_ECANCELED) {
         check(self->batch.winner < op->count || op->collects,
               "a race has no winner");
@@ -1278,6 +1288,10 @@ static void check_gather(const struct node *self)
         else
             is_known |= outcome < 0 && !op->collects;
     }
+    if (op->kind == GROUP && op->count)
+        check(!is_known || self->children[0]->ended_times ||
+                  self->group.ask_ != ASYNC_BODY_IS_FREE_,
+              "a group lets its body run on after an error");
     for (i = op->kind == GROUP; i < op->count; i++) {
         const struct node *child = self->children[i];
 
