@@ -108,10 +108,6 @@
 
 #include "async_post.h" /* from one end to the other */
 
-#if !ASYNC_HOSTED_
-#error "async_channel.h needs threads: leave it out on this target"
-#endif
-
 #include <stddef.h> /* size_t, offsetof */
 #include <string.h> /* memcpy: an item */
 
@@ -254,11 +250,11 @@ static inline int async_channel_change_(struct async_channel *channel,
         return 0;
     if (was & ASYNC_CHANNEL_ARMED_) {
         if (word == &channel->sent_)
-            async_post(channel->receiver_.loop, &channel->receiver_.post_,
-                       async_receiver_told_);
+            async_post_send(channel->receiver_.loop, &channel->receiver_.post_,
+                            async_receiver_told_);
         else
-            async_post(channel->sender_.loop, &channel->sender_.post_,
-                       async_sender_told_);
+            async_post_send(channel->sender_.loop, &channel->sender_.post_,
+                            async_sender_told_);
     }
     return 1;
 }

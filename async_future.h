@@ -97,7 +97,7 @@
 /* 1: what is set is posted to the loop, and its waiters stand in a line of
  * their own: each costs the same, however many others there are. 0: after a
  * wake every task that waits for a future looks at it. */
-#if ASYNC_HOSTED_ && ASYNC_HAVE_EXCHANGE_
+#if ASYNC_HAVE_RUN_ && ASYNC_HAVE_EXCHANGE_
 #define ASYNC_FUTURE_POSTS_ 1
 #include "async_post.h" /* the way to the loop's thread */
 #else
@@ -216,7 +216,7 @@ static inline void async_future_settle(struct async_loop *loop,
 #if ASYNC_FUTURE_POSTS_
     future->status_ = async_future_fit_(status);
     async_atomic_store_(&future->is_, ASYNC_FUTURE_IS_SET_);
-    async_post(loop, &future->post_, async_future_posted_);
+    async_post_send(loop, &future->post_, async_future_posted_);
 #else
     ASYNC_STORE_(&future->status_, (int16_t)async_future_fit_(status));
     async_wake(loop);

@@ -93,17 +93,9 @@
 #include "async_post.h"    /* there and back */
 #include "async_timeout.h" /* a limit for those who block */
 
-#if !ASYNC_HAVE_RUN_
-#error "async_remote.h needs POSIX threads: leave it out on this target"
-#endif
-
 #include <sched.h>  /* sched_yield */
 #include <stddef.h> /* size_t, offsetof */
 #include <stdint.h> /* milliseconds */
-
-#ifndef ASYNC_NO_TIMEOUT
-#define ASYNC_NO_TIMEOUT UINT32_MAX
-#endif
 
 /* ---- types -------------------------------------------------------------- */
 
@@ -177,7 +169,7 @@ static inline void async_remote_end_(struct async_remote *call)
     } while (!async_atomic_swap_if_(&call->is_, is, next));
     if (next == ASYNC_REMOTE_IS_ENDED_)
         return;
-    async_post(call->home_, &call->post_, async_remote_over_);
+    async_post_send(call->home_, &call->post_, async_remote_over_);
     async_atomic_store_(&call->is_, ASYNC_REMOTE_IS_ENDED_);
 }
 
@@ -244,7 +236,7 @@ static inline int async_spawn_on(struct async_loop *loop,
     call->ended_ = 0;
     call->asked_ = call->crosses_ = call->again_ = 0;
     async_atomic_store_(&call->is_, ASYNC_REMOTE_IS_SPAWNED_);
-    async_post(loop, &call->post_, async_remote_start_);
+    async_post_send(loop, &call->post_, async_remote_start_);
     return 0;
 }
 
@@ -270,7 +262,7 @@ static inline void async_cancel_on(struct async_remote *call)
             return;
     } while (!async_atomic_swap_if_(&call->is_, is,
                                     is | ASYNC_REMOTE_IS_CANCELING_));
-    async_post(call->loop_, &call->cancel_, async_remote_cancel_);
+    async_post_send(call->loop_, &call->cancel_, async_remote_cancel_);
 }
 
 /* ---- join --------------------------------------------------------------- */
@@ -369,11 +361,8 @@ static inline async_status async_run_on_join_(struct async_loop *loop,
 
     async_begin(self);
     async_await(async_run_on_begin_(self));
-    if (self->ms == ASYNC_NO_TIMEOUT)
-        async_await(async_join_on(loop, self->call));
-    else
-        async_await(async_timeout(loop, &self->timer, self->ms,
-                                  async_join_on(loop, self->call)));
+    async_await(async_timeout(loop, &self->timer, self->ms,
+                              async_join_on(loop, self->call)));
     async_end();
 }
 

@@ -33,12 +33,12 @@ static int check_async_post(void)
     for (i = 0; i < 3; i++) {
         letters[i].number = i + 1;
         letters[i].sum = &sum;
-        async_post(&loop, &letters[i].post, open_letter);
+        async_post_send(&loop, &letters[i].post, open_letter);
     }
     CHECK(sum == 0);
     (void)async_poll(&loop, 0);
     CHECK(sum == 123);
-    async_post(&loop, &letters[1].post, open_letter);
+    async_post_send(&loop, &letters[1].post, open_letter);
     (void)async_poll(&loop, 0);
     CHECK(sum == 1232);
     return 0;

@@ -1,6 +1,6 @@
 /* The sizes we promise, checked by the compiler for the target it compiles
  * for. One too large is an array of -1 elements. */
-#include "async_loop.h"
+#include "async_lock.h"
 
 #define HOLDS(name, condition) typedef char name[(condition) ? 1 : -1]
 
@@ -23,3 +23,8 @@ HOLDS(a_small_loop_is_small,
                                     : sizeof(void *) == 4 ? 200
                                                           : 700));
 #endif
+
+HOLDS(a_mutex_is_two_pointers,
+      sizeof(struct async_mutex) == 2 * sizeof(void *));
+HOLDS(an_event_is_two_pointers_at_most,
+      sizeof(struct async_event) <= 2 * sizeof(void *));
