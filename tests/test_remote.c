@@ -13,13 +13,17 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
+static int yield_seen(void);
 static int faulty_pipe(int fds[2]);
 static int faulty_poll(struct pollfd *fds, nfds_t count, int timeout);
+#define sched_yield yield_seen
 #define pipe faulty_pipe
 #define poll faulty_poll
 #include "async_remote.h"
+#undef sched_yield
 #undef pipe
 #undef poll
 
@@ -504,6 +508,37 @@ static void cancel_the_joiner(struct work *self)
     run_home();
 }
 
+/* A host that cancels the call when home is told of its end. */
+static int cancels_when_told;
+
+static void cancel_when_told(void *arg)
+{
+    (void)arg;
+    if (cancels_when_told)
+        async_cancel_on(&call);
+}
+
+static void a_cancel_while_the_end_is_on_its_way_home_is_nothing(void **state)
+{
+    static const struct async_host host = {cancel_when_told, NULL, NULL};
+
+    (void)state;
+    cancels_when_told = 0;
+    async_attach(&home, &host);
+    start();
+    join_as(0);
+    run_home();
+    cancels_when_told = 1;
+    run_there();
+    cancels_when_told = 0;
+    assert_int_equal(there.posted_, 0);
+    run_home();
+    async_attach(&home, NULL);
+
+    assert_trace("a done\n");
+    assert_nothing_left();
+}
+
 static void it_ends_while_the_cancel_is_on_its_way_there(void **state)
 {
     (void)state;
@@ -525,6 +560,30 @@ static void it_ends_while_the_cancel_is_on_its_way_there(void **state)
 
     /* It has finished, so the cancel is taken by what follows. */
     assert_trace("a done\na then canceled\n");
+    assert_nothing_left();
+}
+
+static void a_call_that_is_spawned_again_remembers_nothing(void **state)
+{
+    (void)state;
+    it_ends_while_the_cancel_is_on_its_way_there(state);
+    job = (struct work){.until = &never, .clean = &gate};
+    gate = (struct async_future){.cancel = NULL};
+    joiners[1].then = 1;
+    start();
+    join_as(1);
+    run_home();
+    run_there();
+    async_cancel(&home, &tasks[1]);
+    run_home();
+    run_there();
+    run_home();
+    assert_trace(""); /* it cleans up */
+    (void)async_future_set(&there, &gate, ASYNC_DONE);
+    run_there();
+    run_home();
+
+    assert_trace("b canceled\nb then done\n");
     assert_nothing_left();
 }
 
@@ -865,6 +924,51 @@ static void a_poll_that_fails_is_done_again(void **state)
     assert_in_range(n, 2, 99);
 }
 
+/* A host that keeps who notifies it from elsewhere, until somebody yields. */
+static size_t is_held, may_return; /* atomic */
+
+static void hold_others(void *arg)
+{
+    (void)arg;
+    if (is_faulty()) /* the tests' own thread */
+        return;
+    async_atomic_store_(&is_held, 1);
+    while (!async_atomic_load_(&may_return))
+        (void)sched_yield();
+}
+
+static int yield_seen(void)
+{
+    async_atomic_store_(&may_return, 1);
+    return sched_yield();
+}
+
+static void
+a_join_is_over_when_nobody_there_touches_its_loop_any_more(void **state)
+{
+    static const struct async_host host = {hold_others, NULL, NULL};
+    size_t might_return;
+
+    (void)state;
+    async_atomic_store_(&is_held, 0);
+    async_atomic_store_(&may_return, 0);
+    async_attach(&home, &host);
+    job.until = &gate;
+    (void)async_spawn_on(&servers[0].loop, &call, work, &job);
+    join_as(0);
+    run_home();
+    (void)async_future_set(&servers[0].loop, &gate, ASYNC_DONE);
+    while (!async_atomic_load_(&is_held))
+        (void)sched_yield();
+    run_home(); /* it has been told, but is still being so */
+    might_return = async_atomic_load_(&may_return);
+    async_atomic_store_(&may_return, 1);
+    async_attach(&home, NULL);
+
+    assert_int_equal(might_return, 1);
+    assert_trace("a done\n");
+}
+
 /* A job on a thread that runs an async function on the loop that waits for
  * the job. */
 struct there_and_back {
@@ -1102,7 +1206,9 @@ int main(void)
         remote_claim(a_second_cancel_does_not_cut_the_clean_up_short),
         remote_claim(a_cancel_before_the_start_arrives_all_the_same),
         remote_claim(ended_there_before_the_cancel_at_home_it_has_ended),
+        remote_claim(a_cancel_while_the_end_is_on_its_way_home_is_nothing),
         remote_claim(it_ends_while_the_cancel_is_on_its_way_there),
+        remote_claim(a_call_that_is_spawned_again_remembers_nothing),
         remote_claim(a_cancel_that_is_not_heeded_is_taken_by_what_follows),
         remote_claim(a_timeout_crosses_over_too),
         remote_claim(timed_out_but_finished_it_is_the_result),
@@ -1117,6 +1223,8 @@ int main(void)
         server_claim(a_third_thread_cancels_a_run),
         server_claim(without_a_pipe_nothing_runs_and_the_error_is_told),
         server_claim(a_poll_that_fails_is_done_again),
+        server_claim(
+            a_join_is_over_when_nobody_there_touches_its_loop_any_more),
         server_claim(
             a_blocking_call_runs_async_code_on_the_loop_that_awaits_it),
         server_claim(threads_call_at_once_and_each_gets_its_own),
