@@ -82,7 +82,7 @@
  *     set, its waiter canceled   set: the next wait takes the cancel
  *     set, its waiter timed out  set
  *
- * Where no byte can be compared and swapped (AVR, Cortex-M0) there are no
+ * Where nothing can be compared and swapped (AVR, Cortex-M0) there are no
  * threads: who sets a future may be interrupted by others who do, but then they
  * have finished before it goes on. Elsewhere any may meet any.
  */
@@ -97,11 +97,16 @@
 /* 1: what is set is posted to the loop, and its waiters stand in a line of
  * their own: each costs the same, however many others there are. 0: after a
  * wake every task that waits for a future looks at it. */
-#if ASYNC_HAVE_RUN_ && ASYNC_HAVE_EXCHANGE_
+#ifndef ASYNC_FUTURE_POSTS_
+#if ASYNC_HAVE_RUN_ &&                                                         \
+    (ASYNC_HAVE_EXCHANGE_ || defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_4))
 #define ASYNC_FUTURE_POSTS_ 1
-#include "async_post.h" /* the way to the loop's thread */
 #else
 #define ASYNC_FUTURE_POSTS_ 0
+#endif
+#endif
+#if ASYNC_FUTURE_POSTS_
+#include "async_post.h" /* the way to the loop's thread */
 #endif
 
 /* ---- types -------------------------------------------------------------- */

@@ -292,6 +292,33 @@ a_newcomer_does_not_overtake_who_waits_for_what_is_sent(void **state)
     assert_nothing_left();
 }
 
+/* Has the near loop run in a step on the far one: what it sends there is not
+ * told before the next poll. */
+static async_status runs_near(struct async_loop *loop, void *frame)
+{
+    (void)loop;
+    (void)frame;
+    run_near();
+    return ASYNC_DONE;
+}
+
+static void a_newcomer_stands_behind_who_has_not_been_told_yet(void **state)
+{
+    int status;
+
+    (void)state;
+    receive_as(1, "a", 1);
+    run_far();
+    send_as(0, "send", 1, 2);
+    status = async_spawn(&far, &tasks[5], runs_near, NULL);
+    assert_int_equal(status, 0);
+    receive_as(2, "b", 1);
+    run_far();
+
+    assert_trace("send 1\nsend 2\na 1\nb 2\n");
+    assert_nothing_left();
+}
+
 static void a_channel_goes_on_and_on(void **state)
 {
     int i, value, status;
@@ -601,6 +628,35 @@ static void an_item_that_is_on_its_way_wins_over_a_cancel(void **state)
     run_far();
 
     assert_trace("send 1\na 1\na then canceled\n");
+    assert_nothing_left();
+}
+
+static int receive_steps;
+
+static async_status receives_counted(struct async_loop *loop, void *frame)
+{
+    receive_steps++;
+    return one(loop, frame);
+}
+
+static void a_cancel_that_comes_too_late_costs_no_steps(void **state)
+{
+    int status;
+
+    (void)state;
+    receive_steps = 0;
+    ones[1].name = "a";
+    ones[1].receives = 1;
+    status = async_spawn(&far, &tasks[1], receives_counted, &ones[1]);
+    assert_int_equal(status, 0);
+    run_far();
+    send_as(0, "send", 1, 1);
+    status = async_spawn(&far, &tasks[5], sends_and_cancels, &ones[5]);
+    assert_int_equal(status, 0);
+    run_far();
+
+    assert_trace("send 1\na 1\n");
+    assert_int_equal(receive_steps, 3); /* begins, is asked, has it */
     assert_nothing_left();
 }
 
@@ -993,6 +1049,68 @@ static void a_thread_without_a_loop_tries_at_either_end(void **state)
     }
 }
 
+/* Many channels, one item each, closed at once behind it. */
+enum { SHORT = 4000 };
+static struct numbers shorts[SHORT];
+
+static void *sends_and_closes(void *arg)
+{
+    int i, value = 1;
+
+    (void)arg;
+    for (i = 0; i < SHORT; i++) {
+        (void)async_channel_try_send(&shorts[i], &value);
+        async_channel_close(&shorts[i]);
+    }
+    return NULL;
+}
+
+struct emptier {
+    struct async_frame async;
+    int i, rc, value, sum;
+};
+
+static async empties(struct async_loop *loop, void *frame)
+{
+    struct emptier *self = frame;
+
+    async_begin(self);
+    for (self->i = 0; self->i < SHORT; self->i++) {
+        async_catch(self->rc, async_channel_receive(loop, &shorts[self->i],
+                                                    &self->value));
+        self->sum += self->rc == ASYNC_DONE;
+    }
+    async_end();
+}
+
+static void what_was_sent_before_the_close_is_never_missed(void **state)
+{
+    int round, i, value, error, status, sum;
+    pthread_t thread;
+
+    (void)state;
+    for (round = 0; round < 2 + rounds() / 50; round++) {
+        struct emptier frame = {.sum = 0};
+
+        memset(shorts, 0, sizeof shorts);
+        error = pthread_create(&thread, NULL, sends_and_closes, NULL);
+        assert_int_equal(error, 0);
+        if (round % 2) {
+            (void)async_run(&far, empties, &frame);
+            sum = frame.sum;
+        } else {
+            for (i = sum = 0; i < SHORT; i++) {
+                do {
+                    status = async_channel_try_receive(&shorts[i], &value);
+                } while (status == ASYNC_PENDING);
+                sum += status == ASYNC_DONE;
+            }
+        }
+        (void)pthread_join(thread, NULL);
+        assert_int_equal(sum, SHORT);
+    }
+}
+
 /* Four loops in a ring: each passes on what it gets, and adds one. */
 struct ring {
     struct async_frame async;
@@ -1066,6 +1184,7 @@ int main(void)
         channel_claim(tasks_send_in_the_order_in_which_they_came),
         channel_claim(a_newcomer_does_not_overtake_who_has_been_let_go),
         channel_claim(a_newcomer_does_not_overtake_who_waits_for_what_is_sent),
+        channel_claim(a_newcomer_stands_behind_who_has_not_been_told_yet),
         channel_claim(a_channel_goes_on_and_on),
         channel_claim(the_counts_may_wrap),
         channel_claim(what_would_wait_says_so_to_who_tries),
@@ -1084,6 +1203,7 @@ int main(void)
         channel_claim(when_the_last_who_waits_has_left_nobody_is_told),
         channel_claim(sent_and_its_receiver_canceled_it_is_received),
         channel_claim(an_item_that_is_on_its_way_wins_over_a_cancel),
+        channel_claim(a_cancel_that_comes_too_late_costs_no_steps),
         channel_claim(an_item_between_a_cancels_question_and_its_landing),
         channel_claim(a_timed_out_receiver_may_come_back),
         channel_claim(sent_and_timed_out_on_one_tick_it_is_received),
@@ -1093,6 +1213,7 @@ int main(void)
         channel_claim(a_stream_keeps_its_order_from_thread_to_thread),
         channel_claim(nothing_is_lost_or_doubled_whoever_is_canceled),
         channel_claim(a_thread_without_a_loop_tries_at_either_end),
+        channel_claim(what_was_sent_before_the_close_is_never_missed),
         channel_claim(messages_go_around_a_ring_of_four_loops),
     };
 

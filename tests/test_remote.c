@@ -355,6 +355,50 @@ static void a_loop_may_call_itself(void **state)
     assert_nothing_left();
 }
 
+/* Joins, leaves that for something else, and joins again. */
+static int turns;
+
+static async_status joins_twice(struct async_loop *loop, void *frame)
+{
+    async_status status;
+
+    (void)frame;
+    if (turns++ == 1)
+        return async_yield_now(loop);
+    status = async_join_on(loop, &call);
+    if (status != ASYNC_PENDING)
+        trace("%s, %d on the way", async_strerror(status), loop->posted_ != 0);
+    return status;
+}
+
+static async_status ends_it(struct async_loop *loop, void *frame)
+{
+    (void)loop;
+    (void)frame;
+    run_there();
+    return ASYNC_DONE;
+}
+
+static void
+a_join_that_was_left_and_is_made_again_waits_for_the_message(void **state)
+{
+    int status;
+
+    (void)state;
+    turns = 0;
+    start();
+    status = async_spawn(&home, &tasks[0], joins_twice, NULL);
+    assert_int_equal(status, 0);
+    run_home();
+    status = async_spawn(&home, &tasks[1], ends_it, NULL);
+    assert_int_equal(status, 0);
+    async_ready_task_(&home, &tasks[0]);
+    run_home();
+
+    assert_trace("done, 0 on the way\n");
+    assert_nothing_left();
+}
+
 static void spawn_running_call(void *argument)
 {
     (void)argument;
@@ -1198,6 +1242,8 @@ int main(void)
         remote_claim(a_call_may_be_spawned_again_when_it_has_ended),
         remote_claim(who_has_joined_may_free_the_call),
         remote_claim(a_loop_may_call_itself),
+        remote_claim(
+            a_join_that_was_left_and_is_made_again_waits_for_the_message),
         remote_claim(a_call_that_runs_is_not_spawned_again),
         remote_claim(a_call_that_was_never_spawned_is_not_joined),
         remote_claim(a_second_task_that_joins_is_a_mistake),
