@@ -153,26 +153,11 @@ enum {
 
 /* ---- from one end to the other ------------------------------------------ */
 
-/* How many have been sent and not received. A third thread may see those that
- * were received meanwhile among them. */
-
-static inline size_t async_channel_count_(const struct async_channel *channel)
+static inline size_t async_channel_count_(size_t sent, size_t received)
 {
-    size_t received = async_atomic_load_(&channel->received_);
-    size_t sent = async_atomic_load_(&channel->sent_);
-
     sent &= ~(size_t)ASYNC_CHANNEL_FLAGS_;
     received &= ~(size_t)ASYNC_CHANNEL_FLAGS_;
     return (sent - received) / ASYNC_CHANNEL_ONE_;
-}
-
-/* How many can pass this end. */
-static inline size_t async_channel_left_(const struct async_channel *channel,
-                                         const struct async_end_ *end)
-{
-    size_t count = async_channel_count_(channel);
-
-    return end == &channel->sender_ ? end->capacity - count : count;
 }
 
 /* The word that the other end counts in. */
@@ -181,6 +166,17 @@ async_channel_other_(struct async_channel *channel,
                      const struct async_end_ *end)
 {
     return end == &channel->sender_ ? &channel->received_ : &channel->sent_;
+}
+
+/* How many can pass this end, when that word is `other`. */
+static inline size_t async_channel_left_(const struct async_channel *channel,
+                                         const struct async_end_ *end,
+                                         size_t other)
+{
+    if (end == &channel->sender_)
+        return end->capacity -
+               async_channel_count_(async_atomic_load_(&channel->sent_), other);
+    return async_channel_count_(other, async_atomic_load_(&channel->received_));
 }
 
 /* Lets as many go as can pass; the others go when this end has been told of a
@@ -194,7 +190,7 @@ static inline void async_channel_serve_(struct async_loop *loop,
 
     while (end->line && !end->expecting) {
         size_t word = async_atomic_load_(other);
-        size_t left = async_channel_left_(channel, end);
+        size_t left = async_channel_left_(channel, end, word);
 
         while (left > end->granted &&
                async_line_wake_(loop, &end->line, ASYNC_DONE))
@@ -261,9 +257,21 @@ static inline int async_channel_change_(struct async_channel *channel,
 
 /* ---- wait --------------------------------------------------------------- */
 
-static inline int async_channel_closed_(const struct async_channel *channel)
+/* What somebody finds who comes to this end: DONE, it can pass; ASYNC_ECLOSED,
+ * it never will; PENDING. */
+static inline async_status async_channel_look_(struct async_channel *channel,
+                                               const struct async_end_ *end)
 {
-    return (async_atomic_load_(&channel->sent_) & ASYNC_CHANNEL_CLOSED_) != 0;
+    size_t other = async_atomic_load_(async_channel_other_(channel, end));
+
+    if (end == &channel->sender_ &&
+        async_atomic_load_(&channel->sent_) & ASYNC_CHANNEL_CLOSED_)
+        return ASYNC_ECLOSED;
+    if (end->line || end->granted)
+        return ASYNC_PENDING;
+    if (async_channel_left_(channel, end, other))
+        return ASYNC_DONE;
+    return other & ASYNC_CHANNEL_CLOSED_ ? ASYNC_ECLOSED : ASYNC_PENDING;
 }
 
 /* The last who waits at this end is asked to stop. False: it has been told, and
@@ -297,19 +305,13 @@ static inline async_status async_channel_turn_(struct async_loop *loop,
                                                struct async_channel *channel,
                                                struct async_end_ *end)
 {
-    int closed = async_channel_closed_(channel); /* before it is found empty */
     async_status status;
     unsigned flags;
 
     if (!async_waits_in_(loop, &end->line) || loop->step_ & ASYNC_STEP_SEEN_) {
-        if (closed && end == &channel->sender_)
-            return ASYNC_ECLOSED;
-        if (!end->line && !end->granted) {
-            if (async_channel_left_(channel, end))
-                return ASYNC_DONE;
-            if (closed)
-                return ASYNC_ECLOSED;
-        }
+        status = async_channel_look_(channel, end);
+        if (status != ASYNC_PENDING)
+            return status;
         ASYNC_ASSERT(!end->loop || end->loop == loop,
                      "one loop at each end of a channel: give the other loop a "
                      "channel of its own");
@@ -404,28 +406,24 @@ static inline async_status
 async_channel_try_send_(struct async_channel *channel, void *items,
                         const void *item, size_t size, size_t capacity)
 {
-    struct async_end_ *end = &channel->sender_;
+    async_status status;
 
-    end->capacity = capacity;
-    if (async_channel_closed_(channel))
-        return ASYNC_ECLOSED;
-    if (end->line || end->granted || !async_channel_left_(channel, end))
-        return ASYNC_PENDING;
-    return async_channel_put_(channel, items, item, size, capacity);
+    channel->sender_.capacity = capacity;
+    status = async_channel_look_(channel, &channel->sender_);
+    if (status == ASYNC_DONE)
+        status = async_channel_put_(channel, items, item, size, capacity);
+    return status;
 }
 
 static inline async_status
 async_channel_try_receive_(struct async_channel *channel, const void *items,
                            void *item, size_t size, size_t capacity)
 {
-    struct async_end_ *end = &channel->receiver_;
-    int closed = async_channel_closed_(channel); /* before it is found empty */
+    async_status status = async_channel_look_(channel, &channel->receiver_);
 
-    if (end->line || end->granted)
-        return ASYNC_PENDING;
-    if (!async_channel_left_(channel, end))
-        return closed ? ASYNC_ECLOSED : ASYNC_PENDING;
-    return async_channel_take_(channel, items, item, size, capacity);
+    if (status == ASYNC_DONE)
+        status = async_channel_take_(channel, items, item, size, capacity);
+    return status;
 }
 
 /* A channel in pieces, and a pointer to an item of its type. */
@@ -454,7 +452,8 @@ async_channel_try_receive_(struct async_channel *channel, const void *items,
 #define async_channel_try_receive(channel, item)                               \
     async_channel_try_receive_(ASYNC_CHANNEL_ITEMS_(channel, item))
 
-/* How many items are in it, as far as this thread can see. From any. */
+/* How many items are in it, from any thread: a third one may count some that
+ * are received meanwhile. */
 #define async_channel_count(channel)                                           \
     async_channel_count_up_to_(&(channel)->async,                              \
                                sizeof((channel)->items) /                      \
@@ -463,7 +462,9 @@ async_channel_try_receive_(struct async_channel *channel, const void *items,
 static inline size_t
 async_channel_count_up_to_(const struct async_channel *channel, size_t capacity)
 {
-    size_t count = async_channel_count_(channel);
+    size_t received = async_atomic_load_(&channel->received_);
+    size_t count =
+        async_channel_count_(async_atomic_load_(&channel->sent_), received);
 
     return count < capacity ? count : capacity;
 }

@@ -573,7 +573,7 @@ static void a_cancel_while_the_end_is_on_its_way_home_is_nothing(void **state)
     join_as(0);
     run_home();
     cancels_when_told = 1;
-    run_there();
+    (void)async_poll(&there, 0); /* starts, and ends */
     cancels_when_told = 0;
     assert_int_equal(there.posted_, 0);
     run_home();
