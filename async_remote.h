@@ -370,7 +370,8 @@ static inline async_status async_run_on_join_(struct async_loop *loop,
  * until it has ended, and returns how. After `timeout_ms` milliseconds it is
  * asked to stop, and waited for all the same: however long its clean-up takes,
  * nobody touches the frame when this returns; then ASYNC_ETIMEDOUT, or its
- * result if it has finished. ASYNC_NO_TIMEOUT is no limit. Others may cancel
+ * result if it has finished. ASYNC_NO_TIMEOUT is no limit. What waits here is a
+ * loop on the stack: with 64 bits it takes some 12 KB. Others may cancel
  * it by async_cancel_on. ASYNC_EBUSY as in async_spawn_on; a negated errno:
  * there was no pipe to be woken through; nothing ran. Not on the loop's own
  * thread, which would wait for itself. */
