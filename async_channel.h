@@ -257,16 +257,13 @@ static inline int async_channel_change_(struct async_channel *channel,
 
 /* ---- wait --------------------------------------------------------------- */
 
-/* What somebody finds who comes to this end: DONE, it can pass; ASYNC_ECLOSED,
- * it never will; PENDING. */
+/* What somebody finds who comes to this end: DONE, there is something for it;
+ * ASYNC_ECLOSED, there never will be; PENDING. */
 static inline async_status async_channel_look_(struct async_channel *channel,
                                                const struct async_end_ *end)
 {
     size_t other = async_atomic_load_(async_channel_other_(channel, end));
 
-    if (end == &channel->sender_ &&
-        async_atomic_load_(&channel->sent_) & ASYNC_CHANNEL_CLOSED_)
-        return ASYNC_ECLOSED;
     if (end->line || end->granted)
         return ASYNC_PENDING;
     if (async_channel_left_(channel, end, other))

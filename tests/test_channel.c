@@ -11,7 +11,17 @@
 #define _POSIX_C_SOURCE 200809L
 #include "trace.h"
 
+#include "async_atomic.h"
+
+/* In the place of what the ends share: see "after each operation". */
+static size_t load_seen(const volatile size_t *word);
+static int swap_if_seen(volatile size_t *word, size_t from, size_t to);
+#define async_atomic_load_ load_seen
+#define async_atomic_swap_if_ swap_if_seen
 #include "async_channel.h"
+#undef async_atomic_load_
+#undef async_atomic_swap_if_
+
 #include "async_timeout.h"
 
 #include "poison.h"
@@ -764,6 +774,187 @@ static void a_channel_may_go_when_both_ends_are_through(void **state)
     assert_nothing_left();
 }
 
+/* ---- after each operation -----------------------------------------------
+ * What one end does is interrupted before each operation on what both share, by
+ * all that the other does. */
+
+static void (*interrupt)(void); /* NULL: nobody does */
+static int operations, interrupt_at;
+
+static void operation(void)
+{
+    void (*act)(void) = interrupt;
+
+    if (!act || ++operations != interrupt_at)
+        return;
+    interrupt = NULL;
+    act();
+    interrupt = act;
+}
+
+static size_t load_seen(const volatile size_t *word)
+{
+    operation();
+    return async_atomic_load_(word);
+}
+
+static int swap_if_seen(volatile size_t *word, size_t from, size_t to)
+{
+    operation();
+    return async_atomic_swap_if_(word, from, to);
+}
+
+static int drained; /* by tries */
+
+static void the_other_sends(void)
+{
+    send_as(0, "send", 1, 1);
+    run_near();
+}
+
+static void the_other_sends_and_closes(void)
+{
+    the_other_sends();
+    async_channel_close(&numbers);
+}
+
+static void the_other_closes(void)
+{
+    async_channel_close(&numbers);
+}
+
+static void the_other_receives(void)
+{
+    int value;
+
+    (void)async_channel_try_receive(&numbers, &value);
+}
+
+static void fill(void)
+{
+    int value = 8;
+
+    while (async_channel_try_send(&numbers, &value) == ASYNC_DONE)
+        ;
+}
+
+static void let_one_wait(void)
+{
+    receive_as(1, "a", 1);
+    run_far();
+}
+
+static void receive_one(void)
+{
+    let_one_wait();
+}
+
+static void receive_two(void)
+{
+    receive_as(1, "a", 2);
+    run_far();
+}
+
+static void send_one(void)
+{
+    send_as(2, "s", 3, 1);
+    run_near();
+}
+
+static void cancel_the_one(void)
+{
+    async_cancel(&far, &tasks[1]);
+    run_far();
+}
+
+static void drain(void)
+{
+    int value, i;
+
+    for (i = 0; i < 3; i++) {
+        int status = async_channel_try_receive(&numbers, &value);
+
+        drained += status == ASYNC_DONE;
+        if (status == ASYNC_ECLOSED)
+            break;
+    }
+}
+
+/* scene() after before(), interrupted by act() everywhere: the trace is one of
+ * two. */
+static void explore(void (*before)(void), void (*scene)(void),
+                    void (*act)(void), const char *one_end,
+                    const char *other_end)
+{
+    void *state = NULL;
+    int reached;
+
+    interrupt_at = 0;
+    do {
+        (void)channel_setup(&state);
+        drained = 0;
+        if (before)
+            before();
+        operations = 0;
+        interrupt_at++;
+        interrupt = act;
+        scene();
+        interrupt = NULL;
+        reached = operations >= interrupt_at;
+        if (!reached)
+            act();
+        run_far();
+        run_near();
+        run_far();
+        run_near();
+        if (scene == drain)
+            drain();
+        trace("%d in it, %d out", (int)async_channel_count(&numbers), drained);
+        if (strcmp(trace_text, one_end) != 0 &&
+            strcmp(trace_text, other_end) != 0)
+            fail_msg("before operation %d:\n%s", interrupt_at, trace_text);
+        assert_nothing_left();
+    } while (reached);
+    assert_in_range(interrupt_at, 3, 100);
+}
+
+static void an_item_comes_while_somebody_begins_to_wait(void **state)
+{
+    (void)state;
+    explore(NULL, receive_one, the_other_sends, "send 1\na 1\n0 in it, 0 out\n",
+            "");
+    explore(NULL, receive_two, the_other_sends_and_closes,
+            "send 1\na 1\na closed\n0 in it, 0 out\n", "");
+    explore(NULL, receive_one, the_other_closes, "a closed\n0 in it, 0 out\n",
+            "");
+}
+
+static void a_place_comes_while_somebody_begins_to_wait(void **state)
+{
+    (void)state;
+    explore(fill, send_one, the_other_receives, "s 3\n2 in it, 0 out\n", "");
+    explore(fill, send_one, the_other_closes, "s closed\n2 in it, 0 out\n", "");
+    explore(NULL, send_one, the_other_closes, "s closed\n0 in it, 0 out\n",
+            "s 3\n1 in it, 0 out\n");
+}
+
+static void an_item_comes_while_the_one_who_waits_is_canceled(void **state)
+{
+    (void)state;
+    explore(let_one_wait, cancel_the_one, the_other_sends,
+            "send 1\na 1\n0 in it, 0 out\n",
+            "a canceled\nsend 1\n1 in it, 0 out\n");
+    explore(let_one_wait, cancel_the_one, the_other_closes,
+            "a closed\n0 in it, 0 out\n", "a canceled\n0 in it, 0 out\n");
+}
+
+static void an_item_and_the_close_come_while_somebody_tries(void **state)
+{
+    (void)state;
+    explore(NULL, drain, the_other_sends_and_closes, "send 1\n0 in it, 1 out\n",
+            "");
+}
+
 /* ---- between threads ---------------------------------------------------- */
 
 /* A stream that several tasks at each end share, canceled now and then. */
@@ -1209,6 +1400,11 @@ int main(void)
         channel_claim(sent_and_timed_out_on_one_tick_it_is_received),
         channel_claim(canceled_before_its_first_step_nothing_is_moved),
         channel_claim(a_channel_may_go_when_both_ends_are_through),
+
+        channel_claim(an_item_comes_while_somebody_begins_to_wait),
+        channel_claim(a_place_comes_while_somebody_begins_to_wait),
+        channel_claim(an_item_comes_while_the_one_who_waits_is_canceled),
+        channel_claim(an_item_and_the_close_come_while_somebody_tries),
 
         channel_claim(a_stream_keeps_its_order_from_thread_to_thread),
         channel_claim(nothing_is_lost_or_doubled_whoever_is_canceled),
