@@ -820,16 +820,35 @@ a_running_call_whose_caller_is_canceled_is_told_and_awaited(void **state)
     shut_down();
 }
 
-static void a_call_canceled_in_its_callers_first_step_never_runs(void **state)
+static void a_call_canceled_in_its_callers_first_step_is_canceled(void **state)
 {
     (void)state;
     start(1);
+    post_add(&go, 1); /* a thread may be faster than the cancel */
     (void)async_spawn(&loop, &tasks[0], caller, &callers[0]);
     async_cancel(&loop, &tasks[0]);
-    settle();
+    finish();
 
     assert_trace("a canceled\n");
-    assert_string_equal(ran, "");
+    shut_down();
+}
+
+static void
+one_that_has_to_wait_is_canceled_in_that_step_and_never_runs(void **state)
+{
+    (void)state;
+    start(1);
+    spawn(0, 0);
+    post_take(&entered, 1);
+    (void)async_spawn(&loop, &tasks[1], caller, &callers[1]);
+    async_cancel(&loop, &tasks[1]);
+    settle();
+    assert_trace("b canceled\n");
+    post_add(&go, 1);
+    finish();
+
+    assert_string_equal(ran, "a");
+    trace_clear();
     shut_down();
 }
 
@@ -1433,7 +1452,9 @@ int main(void)
         actor_claim(a_waiting_call_whose_caller_is_canceled_never_runs),
         actor_claim(
             a_running_call_whose_caller_is_canceled_is_told_and_awaited),
-        actor_claim(a_call_canceled_in_its_callers_first_step_never_runs),
+        actor_claim(a_call_canceled_in_its_callers_first_step_is_canceled),
+        actor_claim(
+            one_that_has_to_wait_is_canceled_in_that_step_and_never_runs),
         actor_claim(a_canceled_call_is_made_again),
         actor_claim(a_running_call_that_times_out_is_told_and_awaited),
         actor_claim(a_waiting_call_that_times_out_never_runs),
