@@ -1087,27 +1087,57 @@ static void a_shutdown_that_is_canceled_leaves_the_actor_closed(void **state)
     assert_int_equal(async_executor_count(&actor.executor_).threads, 0);
 }
 
+static struct post woke;
+
+static void notify_test(void *arg)
+{
+    (void)arg;
+    post_add(&woke, 1);
+}
+
+/* The call that runs has ended, and the loop has been woken but not heard. */
+static void let_it_end_unheard(void)
+{
+    static const struct async_host host = {notify_test, NULL, NULL};
+
+    async_attach(&loop, &host);
+    settle();
+    (void)pthread_mutex_lock(&lock);
+    woke.count = 0;
+    (void)pthread_mutex_unlock(&lock);
+    post_add(&go, 1);
+    post_take(&woke, 1);
+    async_attach(&loop, NULL);
+}
+
 static void
 a_call_that_has_ended_when_the_shutdown_comes_keeps_its_result(void **state)
 {
-    struct async_executor_counts counts;
-
     (void)state;
     start(1);
     spawn(0, 0);
     post_take(&entered, 1);
-    post_add(&go, 1);
-    do { /* it has returned; the loop has not heard */
-        (void)sched_yield();
-        counts = async_executor_count(&actor.executor_);
-    } while (!counts.done);
-    while (!async_atomic_load_(&loop.posted_))
-        (void)sched_yield();
+    let_it_end_unheard();
     spawn_closer(0, 0);
     finish();
 
     assert_trace("a done\n"
                  "shutdown done\n");
+}
+
+static void
+a_call_that_has_ended_when_its_caller_is_canceled_keeps_its_result(void **state)
+{
+    (void)state;
+    start(1);
+    spawn(0, 0);
+    post_take(&entered, 1);
+    let_it_end_unheard();
+    async_cancel(&loop, &tasks[0]);
+    finish();
+
+    assert_trace("a done\n");
+    shut_down();
 }
 
 static int gives_up(struct async_job *job, void *arg)
@@ -1470,6 +1500,8 @@ int main(void)
         actor_claim(a_shutdown_that_is_canceled_leaves_the_actor_closed),
         actor_claim(
             a_call_that_has_ended_when_the_shutdown_comes_keeps_its_result),
+        actor_claim(
+            a_call_that_has_ended_when_its_caller_is_canceled_keeps_its_result),
         actor_claim(a_method_that_gives_up_for_a_shutdown_is_closed),
         actor_claim(a_sent_call_that_a_shutdown_closes_is_no_unheard_error),
         actor_claim(a_sent_calls_error_that_nobody_asks_for_is_not_lost),
