@@ -74,6 +74,7 @@
 #include "async_lock.h"    /* turns */
 #include "async_loop.h"    /* tasks, waits */
 #include "async_queue.h"   /* items */
+#include "async_retry.h"   /* tries, rates */
 #include "async_timeout.h" /* limits in time */
 
 /* ---- gather ------------------------------------------------------------- */

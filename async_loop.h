@@ -404,100 +404,109 @@ static inline int async_poll_ms(struct async_loop *loop)
     return (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);
 }
 
-struct async_run_ {
+/* A host that sleeps on descriptors: async_run's and those of adapters/. */
+struct async_fd_host_ {
     struct async_host host;
-    int wake_fd; /* the end to write to */
-    nfds_t count;
-    struct pollfd fds[1 + ASYNC_RUN_FDS]; /* first the end to read from */
+    struct async_loop *loop;
+    int fds[2]; /* to sleep on, to be woken through */
 };
 
-static inline void async_run_notify_(void *arg)
+static inline void async_fd_notify_(void *arg)
 {
-    const struct async_run_ *run = (const struct async_run_ *)arg;
+    const struct async_fd_host_ *it = (const struct async_fd_host_ *)arg;
+    uint64_t one = 1;  /* what an eventfd takes, and a pipe */
     int saved = errno; /* it may run in a signal handler */
 
-    while (write(run->wake_fd, "", 1) < 0 && errno == EINTR)
+    while (write(it->fds[1], &one, sizeof one) < 0 && errno == EINTR)
         ;
     errno = saved;
 }
 
-static inline int async_run_watch_(void *arg, int fd, int events)
+/* Returns what went wrong before, a negated errno. */
+static inline int async_fd_close_(const struct async_fd_host_ *it)
 {
-    struct async_run_ *run = (struct async_run_ *)arg;
+    int error = -errno;
+
+    (void)close(it->fds[0]);
+    (void)close(it->fds[1]);
+    return error;
+}
+
+/* What poll(2), and epoll, call what is waited for; what they found. */
+static inline int async_poll_events_(int events)
+{
+    return (events & ASYNC_READABLE ? POLLIN : 0) |
+           (events & ASYNC_WRITABLE ? POLLOUT : 0);
+}
+
+static inline int async_poll_found_(int found)
+{
+    return (found & ~POLLOUT ? ASYNC_READABLE : 0) |
+           (found & ~POLLIN ? ASYNC_WRITABLE : 0);
+}
+
+struct async_pollset_ {         /* on poll(2) */
+    struct async_fd_host_ base; /* its descriptors are a pipe's ends */
+    nfds_t count, room;
+    struct pollfd *fds; /* the first is the pipe's */
+};
+
+static inline int async_pollset_watch_(void *arg, int fd, int events)
+{
+    struct async_pollset_ *set = (struct async_pollset_ *)arg;
+    const struct pollfd place = {fd, (short)async_poll_events_(events), 0};
     nfds_t i = 1;
 
-    while (i < run->count && run->fds[i].fd != fd)
+    while (i < set->count && set->fds[i].fd != fd)
         i++;
-    if (!events) {
-        if (i < run->count)
-            run->fds[i] = run->fds[--run->count];
-        return 0;
-    }
-    if (i == run->count) {
-        if (i > ASYNC_RUN_FDS)
-            return ASYNC_EFULL;
-        run->fds[run->count++].revents = 0;
-    }
-    run->fds[i].fd = fd;
-    run->fds[i].events = (short)((events & ASYNC_READABLE ? POLLIN : 0) |
-                                 (events & ASYNC_WRITABLE ? POLLOUT : 0));
+    if (i < set->count)
+        set->fds[i] = set->fds[--set->count];
+    if (events && set->count == set->room)
+        return ASYNC_EFULL;
+    if (events)
+        set->fds[set->count++] = place;
     return 0;
 }
 
-/* Sleeps for `ms` at the most, -1 for ever, and passes on what is ready. */
-static inline void async_run_wait_(struct async_loop *loop,
-                                   struct async_run_ *run, int ms)
+/* Passes on what poll has found, if it has. */
+static inline void async_pollset_pass_(struct async_pollset_ *set)
 {
     char drain[64];
     nfds_t i;
 
-    if (poll(run->fds, run->count, ms) <= 0)
-        return;
-    if (run->fds[0].revents)
-        while (read(run->fds[0].fd, drain, sizeof drain) == sizeof drain)
+    if (set->fds[0].revents)
+        while (read(set->fds[0].fd, drain, sizeof drain) == sizeof drain)
             ;
-    for (i = run->count - 1; i > 0; i--) { /* backwards: entries go away */
-        int revents = run->fds[i].revents;
+    for (i = set->count; i-- > 1;) { /* backwards: the last takes its place */
+        int found = async_poll_found_(set->fds[i].revents);
 
-        run->fds[i].revents = 0;
-        if (revents)
-            async_ready(loop, run->fds[i].fd,
-                        revents & ~(POLLIN | POLLOUT)
-                            ? ASYNC_READABLE | ASYNC_WRITABLE
-                            : (revents & POLLIN ? ASYNC_READABLE : 0) |
-                                  (revents & POLLOUT ? ASYNC_WRITABLE : 0));
+        set->fds[i].revents = 0;
+        if (found)
+            async_ready(set->base.loop, set->fds[i].fd, found);
     }
 }
 
-/* A pipe to be woken through: no end blocks, no other program gets it. Returns
- * 0 or a negated errno. */
-static inline int async_pipe_(int ends[2])
+/* No end of its pipe blocks, no other program gets one. Returns 0, an error. */
+static inline int async_pollset_start_(struct async_pollset_ *set,
+                                       struct pollfd *fds, nfds_t room,
+                                       struct async_loop *loop)
 {
+    const struct async_pollset_ start = {
+        {{async_fd_notify_, async_pollset_watch_, set}, loop, {-1, -1}},
+        0,
+        room,
+        fds};
     int i;
 
-    if (pipe(ends) < 0)
+    *set = start;
+    if (pipe(set->base.fds) < 0)
         return -errno;
     for (i = 0; i < 2; i++) {
-        (void)fcntl(ends[i], F_SETFL, O_NONBLOCK);
-        (void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(set->base.fds[i], F_SETFL, O_NONBLOCK);
+        (void)fcntl(set->base.fds[i], F_SETFD, FD_CLOEXEC);
     }
-    return 0;
-}
-
-static inline int async_run_open_(struct async_run_ *run)
-{
-    int ends[2] = {-1, -1};
-    int error = async_pipe_(ends);
-
-    if (error)
-        return error;
-    run->host.notify = async_run_notify_;
-    run->host.watch = async_run_watch_;
-    run->host.arg = run;
-    run->wake_fd = ends[1];
-    run->count = 1;
-    run->fds[0].fd = ends[0];
-    run->fds[0].events = POLLIN;
+    (void)async_pollset_watch_(set, set->base.fds[0], ASYNC_READABLE);
+    async_attach(loop, &set->base.host);
     return 0;
 }
 
@@ -520,7 +529,8 @@ static inline async_status async_gives_up_(struct async_loop *loop, void *frame)
 static inline async_status async_run(struct async_loop *loop, async_fn *fn,
                                      void *frame)
 {
-    struct async_run_ run;
+    struct pollfd fds[1 + ASYNC_RUN_FDS];
+    struct async_pollset_ run;
     struct async_task task;
     async_status status, error, stuck = 0;
     int times = 0; /* it was stuck */
@@ -528,12 +538,11 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
     async_check_loop_(loop);
     if (loop->running_ || loop->polling_ || loop->host_)
         return ASYNC_EBUSY;
-    status = async_run_open_(&run);
+    status = async_pollset_start_(&run, fds, 1 + ASYNC_RUN_FDS, loop);
     if (status < 0)
         return status;
     status = ASYNC_DONE;
     loop->running_ = 1;
-    async_attach(loop, &run.host);
     task.wait_.flags = 0;
     if (fn)
         (void)async_spawn(loop, &task, fn, frame);
@@ -555,13 +564,12 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
             async_cancel(loop, &task);
             continue;
         }
-        if (ms || run.count > 1)
-            async_run_wait_(loop, &run, ms);
+        if ((ms || run.count > 1) && poll(fds, run.count, ms) > 0)
+            async_pollset_pass_(&run);
     }
     async_attach(loop, NULL);
     loop->running_ = 0;
-    (void)close(run.wake_fd);
-    (void)close(run.fds[0].fd);
+    (void)async_fd_close_(&run.base);
     if (fn) {
         async_claim_(loop, &task);
         status = async_task_outcome(&task);

@@ -10,6 +10,10 @@
 #include "async_atomic.h" /* the stack of posts */
 #include "async_loop.h"   /* whose thread it is */
 
+#if !ASYNC_HAVE_RUN_
+#error "async_post.h needs threads: leave it out on this target"
+#endif
+
 /* A call that a loop will make. Yours; it stays until it has been made. */
 struct async_post {
     struct async_post *next_;
@@ -41,9 +45,9 @@ static inline void async_take_posted_(struct async_loop *loop)
  * from a signal handler. The loop must live until then; the post is the loop's
  * until it is called, and yours again in the call. One pushes, one takes all:
  * no ABA. */
-static inline void async_post(struct async_loop *loop, struct async_post *post,
-                              void (*fn)(struct async_loop *loop,
-                                         struct async_post *post))
+static inline void
+async_post_send(struct async_loop *loop, struct async_post *post,
+                void (*fn)(struct async_loop *loop, struct async_post *post))
 {
     size_t top;
 

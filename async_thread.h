@@ -229,7 +229,7 @@ static inline void *async_worker_(void *arg)
         closed = executor->closed_;
         (void)pthread_mutex_unlock(&executor->lock_);
         if (finished)
-            async_post(finished->loop_, &finished->post_, async_job_over_);
+            async_post_send(finished->loop_, &finished->post_, async_job_over_);
         if (job)
             job->status_ = job->fn_(job, job->arg_);
     } while (job || finished || !closed);
@@ -315,7 +315,7 @@ static inline void async_executor_stop(struct async_executor *executor, int how)
     while ((job = dropped) != NULL) {
         dropped = job->next_;
         job->status_ = ASYNC_ECLOSED;
-        async_post(job->loop_, &job->post_, async_job_over_);
+        async_post_send(job->loop_, &job->post_, async_job_over_);
     }
     for (i = 0; i < executor->workers_; i++)
         (void)pthread_join(executor->threads_[i], NULL);

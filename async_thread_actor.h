@@ -89,11 +89,12 @@
 
 /* ---- types -------------------------------------------------------------- */
 
-/* What takes calls: a member of the struct that has the state. Yours; made
- * ready by async_thread_actor_start. The loop's thread only. */
+/* What takes calls: a member of the struct that has the state. Yours; all-zero
+ * before the first async_thread_actor_start, and the loop's thread's only. */
 struct async_thread_actor {
     struct async_actor actor_;
     struct async_executor executor_;
+    int is_started_; /* and its threads were not given back */
 };
 
 /* A call of a method. Yours, in the caller's frame; all-zero before the first.
@@ -110,19 +111,27 @@ struct async_thread_actor_call {
 };
 
 /* Makes an actor of at most `max_concurrency` calls at once, 0: one. Starts no
- * thread yet. Returns 0; ASYNC_EINVAL: more than ASYNC_MAX_WORKERS; a negated
+ * thread yet. Returns 0; ASYNC_EINVAL: more than ASYNC_MAX_WORKERS;
+ * ASYNC_EBUSY: it was started, and no shutdown or drain is done; a negated
  * errno. */
 static inline int async_thread_actor_start(struct async_thread_actor *actor,
                                            unsigned max_concurrency)
 {
     static const struct async_actor zero = ASYNC_ZERO_;
+    int error;
 
     if (max_concurrency > ASYNC_MAX_WORKERS)
         return ASYNC_EINVAL;
+    if (actor->is_started_)
+        return ASYNC_EBUSY;
+    /* It starts a thread when all it has are at work: so many as calls run. */
+    error = async_executor_start(&actor->executor_, ASYNC_MAX_WORKERS, 0);
+    if (error)
+        return error;
+    actor->is_started_ = 1;
     actor->actor_ = zero;
     actor->actor_.max_concurrency = max_concurrency ? max_concurrency : 1;
-    /* Threads start when there is work for them: so many as calls run. */
-    return async_executor_start(&actor->executor_, ASYNC_MAX_WORKERS, 0);
+    return 0;
 }
 
 /* How many calls wait for their turn. */
@@ -312,8 +321,10 @@ static inline int async_thread_actor_limit(struct async_loop *loop,
 static inline async_status
 async_thread_actor_stop_(struct async_thread_actor *actor, async_status status)
 {
-    if (status == ASYNC_DONE)
+    if (status == ASYNC_DONE && actor->is_started_) {
         async_executor_stop(&actor->executor_, ASYNC_STOP_DRAIN);
+        actor->is_started_ = 0;
+    }
     return status;
 }
 

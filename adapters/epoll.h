@@ -16,6 +16,10 @@
 #ifndef ASYNC_ADAPTERS_EPOLL_H
 #define ASYNC_ADAPTERS_EPOLL_H
 
+#ifndef __linux__
+#error "this adapter needs Linux: take poll.h, or see docs/embedding.md"
+#endif
+
 #include "../async_loop.h"
 
 #include <sys/epoll.h>
@@ -23,42 +27,23 @@
 
 /* Yours; async_epoll_start fills it. */
 struct async_epoll {
-    struct async_host host_;
-    struct async_loop *loop_;
-    int fd_, wake_;
+    struct async_fd_host_ base_; /* its descriptors: the epoll, the eventfd */
 };
 
-static inline void async_epoll_notify_(void *arg)
-{
-    int saved = errno; /* it may run in a signal handler */
-
-    (void)eventfd_write(((const struct async_epoll *)arg)->wake_, 1);
-    errno = saved;
-}
-
-static inline int async_epoll_arm_(int epoll, int fd, unsigned events)
-{
-    struct epoll_event event = ASYNC_ZERO_;
-
-    event.events = events;
-    event.data.fd = fd;
-    if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) < 0 &&
-        (errno != ENOENT || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0))
-        return -errno;
-    return 0;
-}
-
+/* Less than 0, EPOLLET, is for descriptors of our own: they stay armed. */
 static inline int async_epoll_watch_(void *arg, int fd, int events)
 {
-    const struct async_epoll *host = (const struct async_epoll *)arg;
+    const struct async_fd_host_ *it = (const struct async_fd_host_ *)arg;
+    struct epoll_event event = ASYNC_ZERO_;
 
-    if (events)
-        return async_epoll_arm_(
-            host->fd_, fd,
-            EPOLLONESHOT | (events & ASYNC_READABLE ? (unsigned)EPOLLIN : 0u) |
-                (events & ASYNC_WRITABLE ? (unsigned)EPOLLOUT : 0u));
-    if (host->loop_->polling_) /* else it is disarmed: async_ready is here */
-        (void)epoll_ctl(host->fd_, EPOLL_CTL_DEL, fd, NULL);
+    event.data.fd = fd;
+    event.events = (unsigned)async_poll_events_(events) |
+                   (unsigned)(events < 0 ? EPOLLET : EPOLLONESHOT);
+    if (events && epoll_ctl(it->fds[0], EPOLL_CTL_MOD, fd, &event) < 0 &&
+        (errno != ENOENT || epoll_ctl(it->fds[0], EPOLL_CTL_ADD, fd, &event)))
+        return -errno;
+    if (!events && it->loop->polling_) /* else a report has disarmed it */
+        (void)epoll_ctl(it->fds[0], EPOLL_CTL_DEL, fd, NULL);
     return 0;
 }
 
@@ -66,22 +51,18 @@ static inline int async_epoll_watch_(void *arg, int fd, int events)
 static inline void async_epoll_wait_(struct async_epoll *host, int ms)
 {
     struct epoll_event events[64];
-    int i, count = epoll_wait(host->fd_, events, 64, ms);
+    int i, count = epoll_wait(host->base_.fds[0], events, 64, ms);
 
-    for (i = 0; i < count; i++) { /* nobody waits for wake_ */
-        int found = (int)events[i].events;
-
-        async_ready(host->loop_, events[i].data.fd,
-                    (found & ~(int)EPOLLOUT ? ASYNC_READABLE : 0) |
-                        (found & ~(int)EPOLLIN ? ASYNC_WRITABLE : 0));
-    }
+    for (i = 0; i < count; i++) /* nobody waits for our own */
+        async_ready(host->base_.loop, events[i].data.fd,
+                    async_poll_found_((int)events[i].events));
 }
 
 /* Runs what is ready, then sleeps until there is more, unless the last task
  * has just ended. Not from a task. */
 static inline void async_epoll_turn(struct async_epoll *host)
 {
-    async_epoll_wait_(host, async_poll_ms(host->loop_));
+    async_epoll_wait_(host, async_poll_ms(host->base_.loop));
 }
 
 /* Hosts `loop` until async_epoll_stop. Returns 0, or a negated errno: then
@@ -89,32 +70,24 @@ static inline void async_epoll_turn(struct async_epoll *host)
 static inline int async_epoll_start(struct async_epoll *host,
                                     struct async_loop *loop)
 {
-    const struct async_epoll start = {
-        {async_epoll_notify_, async_epoll_watch_, host},
+    const struct async_fd_host_ base = {
+        {async_fd_notify_, async_epoll_watch_, host},
         loop,
-        epoll_create1(EPOLL_CLOEXEC),
-        eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    int error = start.fd_ < 0 || start.wake_ < 0
-                    ? -errno
-                    : async_epoll_arm_(start.fd_, start.wake_,
-                                       EPOLLIN | (unsigned)EPOLLET);
+        {epoll_create1(EPOLL_CLOEXEC), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}};
 
-    *host = start;
-    if (!error) {
-        async_attach(loop, &host->host_);
-        return 0;
-    }
-    (void)close(host->wake_);
-    (void)close(host->fd_);
-    return error;
+    host->base_ = base;
+    if (base.fds[0] < 0 || base.fds[1] < 0 ||
+        async_epoll_watch_(host, base.fds[1], ASYNC_READABLE | (int)EPOLLET))
+        return async_fd_close_(&base);
+    async_attach(loop, &host->base_.host);
+    return 0;
 }
 
 /* Not from a task. Others may go on waking the loop. */
 static inline void async_epoll_stop(struct async_epoll *host)
 {
-    async_attach(host->loop_, NULL);
-    (void)close(host->wake_);
-    (void)close(host->fd_);
+    async_attach(host->base_.loop, NULL);
+    (void)async_fd_close_(&host->base_);
 }
 
 #endif /* ASYNC_ADAPTERS_EPOLL_H */

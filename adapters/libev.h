@@ -1,9 +1,8 @@
-/* libev.h: tasks on a libev loop.
+/* libev.h: tasks on a libev loop. Linux.
  * SPDX-License-Identifier: MIT
  *
- * ev_run drives the tasks beside your own watchers. What wakes is an ev_async,
- * the deadline an ev_timer, a descriptor that is waited for an ev_io, from
- * malloc.
+ * ev_run drives the tasks beside your own watchers. All that they wait for is
+ * behind one descriptor, onefd.h's, which an ev_io watches.
  *
  *     async_ev_start(&host, ev, &loop);
  *     ev_run(ev, 0); // ends when the tasks have, and your watchers
@@ -14,138 +13,68 @@
 #ifndef ASYNC_ADAPTERS_LIBEV_H
 #define ASYNC_ADAPTERS_LIBEV_H
 
-#include "../async_loop.h"
+#include "onefd.h"
 
-#include <errno.h> /* its address names a thread */
 #include <ev.h>
-#include <fcntl.h>  /* is it a descriptor? */
-#include <stdlib.h> /* malloc */
-
-struct async_ev_fd_ {
-    ev_io io; /* first: its address is this one's */
-    struct async_ev_fd_ *next;
-};
 
 /* Yours; async_ev_start fills it. */
 struct async_ev {
+    struct async_onefd onefd_;
     struct async_host host_;
-    struct async_loop *loop_;
     struct ev_loop *ev_;
-    const int *thread_; /* the loop's: where its errno is */
-    ev_async wake_;
-    ev_async alive_; /* never sent; keeps ev_run going while tasks live */
-    ev_timer deadline_;
-    struct async_ev_fd_ *fds_;
+    ev_io io_;
+    ev_io alive_; /* for no events; keeps ev_run going while tasks live */
 };
 
-/* An ev_run that is about to end must see a spawn from outside. That is on its
- * own thread; others may not touch ev's counts. */
 static inline void async_ev_notify_(void *arg)
 {
     struct async_ev *host = (struct async_ev *)arg;
 
-    if (&errno == host->thread_ && async_alive(host->loop_))
-        ev_async_start(host->ev_, &host->alive_);
-    ev_async_send(host->ev_, &host->wake_);
+    if (async_onefd_begins_(&host->onefd_))
+        ev_io_start(host->ev_, &host->alive_);
+    async_fd_notify_(host);
 }
 
-/* `fd` is ready, or none. */
-static inline void async_ev_turn_(struct ev_loop *ev, void *data, int fd,
-                                  int events)
+static inline void async_ev_turn_(struct ev_loop *ev, ev_io *io, int events)
 {
-    struct async_ev *host = (struct async_ev *)data;
-    async_time ticks;
+    struct async_ev *host = (struct async_ev *)io->data;
 
-    if (fd >= 0)
-        async_ready(host->loop_, fd, events & (EV_READ | EV_WRITE));
-    ev_async_start(ev, &host->alive_); /* a handler has no need to */
-    ticks = async_poll(host->loop_, async_clock_now());
-    if (!async_alive(host->loop_))
-        ev_async_stop(ev, &host->alive_);
-    if (ticks == 0) /* not by the timer: ev would wait for a millisecond */
-        ev_async_send(ev, &host->wake_);
-    else
-        host->deadline_.repeat = (ev_tstamp)ticks / ASYNC_TICK_HZ;
-    ev_timer_again(ev, &host->deadline_);
+    (void)events;
+    ev_io_start(ev, &host->alive_);
+    async_onefd_turn(&host->onefd_);
+    if (!host->onefd_.held_)
+        ev_io_stop(ev, &host->alive_);
 }
 
-static inline void async_ev_due_(struct ev_loop *ev, ev_timer *it, int events)
+/* Hosts `loop` on `ev` until async_ev_stop. Returns 0, or a negated errno: then
+ * nothing happened. */
+static inline int async_ev_start(struct async_ev *host, struct ev_loop *ev,
+                                 struct async_loop *loop)
 {
-    async_ev_turn_(ev, it->data, -1, events);
-}
+    const struct async_host ours = {async_ev_notify_, async_epoll_watch_, host};
+    int error = async_onefd_start(&host->onefd_, loop);
 
-static inline void async_ev_woken_(struct ev_loop *ev, ev_async *it, int events)
-{
-    async_ev_turn_(ev, it->data, -1, events);
-}
-
-static inline void async_ev_ready_(struct ev_loop *ev, ev_io *it, int events)
-{
-    async_ev_turn_(ev, it->data, it->fd, events);
-}
-
-/* EV_READ and EV_WRITE are 1 and 2, as ours are. */
-static inline int async_ev_watch_(void *arg, int fd, int events)
-{
-    struct async_ev *host = (struct async_ev *)arg;
-    struct async_ev_fd_ **at = &host->fds_, *it;
-
-    while (*at && (*at)->io.fd != fd)
-        at = &(*at)->next;
-    it = *at;
-    if (it) {
-        *at = it->next;
-        ev_io_stop(host->ev_, &it->io);
-        free(it);
-    }
-    if (!events)
-        return 0;
-    if (fcntl(fd, F_GETFD) < 0) /* ev would abort */
-        return -errno;
-    it = (struct async_ev_fd_ *)malloc(sizeof *it);
-    if (!it)
-        return -ENOMEM;
-    ev_io_init(&it->io, async_ev_ready_, fd, events);
-    it->io.data = host;
-    it->next = *at;
-    *at = it;
-    ev_io_start(host->ev_, &it->io);
-    return 0;
-}
-
-/* Hosts `loop` on `ev` until async_ev_stop. */
-static inline void async_ev_start(struct async_ev *host, struct ev_loop *ev,
-                                  struct async_loop *loop)
-{
-    const struct async_host ours = {async_ev_notify_, async_ev_watch_, host};
-
-    ev_async_init(&host->wake_, async_ev_woken_);
-    ev_async_init(&host->alive_, async_ev_woken_);
-    ev_timer_init(&host->deadline_, async_ev_due_, 0., 1e6);
-    host->wake_.data = host->deadline_.data = host;
-    ev_async_start(ev, &host->wake_);
-    ev_timer_again(ev, &host->deadline_);
-    ev_unref(ev);
-    ev_unref(ev);
+    if (error)
+        return error;
+    ev_io_init(&host->io_, async_ev_turn_, host->onefd_.fd, EV_READ);
+    ev_io_init(&host->alive_, async_ev_turn_, host->onefd_.fd, 0);
+    host->io_.data = host->alive_.data = host;
     host->ev_ = ev;
-    host->thread_ = &errno;
-    host->fds_ = NULL;
-    host->loop_ = loop;
+    ev_io_start(ev, &host->io_);
+    ev_unref(ev);
+    ev_io_start(ev, &host->alive_);
     host->host_ = ours;
     async_attach(loop, &host->host_);
+    return 0;
 }
 
 /* Not from a task. Others may go on waking the loop. */
 static inline void async_ev_stop(struct async_ev *host)
 {
-    async_attach(host->loop_, NULL);
-    while (host->fds_)
-        (void)async_ev_watch_(host, host->fds_->io.fd, 0);
     ev_ref(host->ev_);
-    ev_ref(host->ev_);
-    ev_async_stop(host->ev_, &host->wake_);
-    ev_async_stop(host->ev_, &host->alive_);
-    ev_timer_stop(host->ev_, &host->deadline_);
+    ev_io_stop(host->ev_, &host->io_);
+    ev_io_stop(host->ev_, &host->alive_);
+    async_onefd_stop(&host->onefd_);
 }
 
 #endif /* ASYNC_ADAPTERS_LIBEV_H */

@@ -54,9 +54,8 @@ int main(void)
     struct ev_loop *ev = ev_default_loop(0);
     ev_timer timer;
 
-    if (!ev || pipe(frame.fds) < 0)
+    if (!ev || pipe(frame.fds) < 0 || async_ev_start(&host, ev, &loop) < 0)
         return 1;
-    async_ev_start(&host, ev, &loop);
     async_spawn(&loop, &task, reader, &frame);
     ev_timer_init(&timer, on_timer, .1, 0.);
     timer.data = &frame;

@@ -48,7 +48,8 @@ int main(void)
     static struct sleeper frame;
 
     frame.main_loop = g_main_loop_new(NULL, FALSE);
-    async_glib_start(&host, NULL, &loop);
+    if (async_glib_start(&host, NULL, &loop) < 0)
+        return 1;
     async_spawn(&loop, &task, sleeper, &frame);
     g_timeout_add(100, on_timeout, NULL);
 

@@ -17,7 +17,7 @@
 #ifdef __linux__
 #include <sys/epoll.h>
 
-static int epoll_ctls;
+static int epoll_ctls, epoll_wait_ms;
 
 static int counted_epoll_ctl(int epoll, int op, int fd,
                              struct epoll_event *event)
@@ -26,9 +26,18 @@ static int counted_epoll_ctl(int epoll, int op, int fd,
     return epoll_ctl(epoll, op, fd, event);
 }
 
+static int seen_epoll_wait(int epoll, struct epoll_event *events, int room,
+                           int ms)
+{
+    epoll_wait_ms = ms;
+    return epoll_wait(epoll, events, room, ms);
+}
+
 #define epoll_ctl counted_epoll_ctl
+#define epoll_wait seen_epoll_wait
 #include "../adapters/onefd.h"
 #undef epoll_ctl
+#undef epoll_wait
 #endif
 #include "../adapters/poll.h"
 #include "../async_gather.h"
@@ -493,6 +502,15 @@ static int lowest_free_fd(void)
     return fd;
 }
 
+static int open_fds(void)
+{
+    int fd, count = 0;
+
+    for (fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
 /* One more number may be had each time, until it works. */
 static void a_start_that_fails_has_done_nothing(void **state)
 {
@@ -503,7 +521,7 @@ static void a_start_that_fails_has_done_nothing(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     on_each_kind(kind)
     {
-        int free_fd = lowest_free_fd(), more = 0, error;
+        int free_fd = lowest_free_fd(), open = open_fds(), more = 0, error;
 
         for (;;) {
             less = limit;
@@ -514,12 +532,13 @@ static void a_start_that_fails_has_done_nothing(void **state)
             if (error == 0)
                 break;
             assert_int_equal(error, -EMFILE);
-            assert_int_equal(lowest_free_fd(), free_fd);
+            assert_int_equal(open_fds(), open);
             more++;
         }
         assert_true(more >= 2);
         kind->stop();
-        assert_int_equal(lowest_free_fd(), free_fd);
+        assert_int_equal(open_fds(), open);
+        assert_null(loop.host_);
     }
 }
 
@@ -643,6 +662,7 @@ static void one_descriptor_is_readable_only_when_there_is_work(void **state)
     assert_int_equal(onefd_start(), 0);
     one.fd = onefd.fd;
     async_onefd_turn(&onefd);
+    assert_int_equal(epoll_wait_ms, 0);
     assert_int_equal(poll(&one, 1, 0), 0);
     async_wake(&loop);
     assert_int_equal(poll(&one, 1, 0), 1);
@@ -654,6 +674,30 @@ static void one_descriptor_is_readable_only_when_there_is_work(void **state)
     assert_int_equal(poll(&one, 1, -1), 1); /* the deadline */
     run(kinds + 2);
     assert_trace("sleeper: done\n");
+    onefd_stop();
+}
+
+static time_t seconds_left(void)
+{
+    struct itimerspec left;
+
+    assert_int_equal(timerfd_gettime(onefd.deadline_, &left), 0);
+    return left.it_value.tv_sec;
+}
+
+static void one_descriptor_has_the_deadline_of_now(void **state)
+{
+    struct waiting self = {.name = "hour"};
+
+    (void)state;
+    assert_int_equal(onefd_start(), 0);
+    spawn(0, hour, &self);
+    async_onefd_turn(&onefd);
+    assert_in_range(seconds_left(), HOUR / 1000 - 1000, HOUR / 1000);
+    async_cancel(&loop, &tasks[0]);
+    run(kinds + 2);
+    async_onefd_turn(&onefd);
+    assert_int_equal(seconds_left(), 0);
     onefd_stop();
 }
 #endif
@@ -679,6 +723,7 @@ int main(void)
         host_claim(a_wait_costs_one_epoll_ctl),
         host_claim(more_descriptors_than_one_report_holds_are_all_reported),
         host_claim(one_descriptor_is_readable_only_when_there_is_work),
+        host_claim(one_descriptor_has_the_deadline_of_now),
 #endif
     };
 

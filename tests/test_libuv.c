@@ -11,21 +11,22 @@
 #endif
 #include "trace.h"
 
-#include <stdlib.h>
-#include <unistd.h>
 #include <uv.h>
 
-static int no_memory;
+static int refusal; /* of a uv_poll_t */
 
-static void *try_malloc(size_t size)
+static int try_uv_poll_init(uv_loop_t *on, uv_poll_t *poll, int fd)
 {
-    return no_memory ? NULL : malloc(size);
+    return refusal ? refusal : uv_poll_init(on, poll, fd);
 }
 
-#define malloc try_malloc
+#define uv_poll_init try_uv_poll_init
 #include "../adapters/libuv.h"
-#undef malloc
+#undef uv_poll_init
 #include "../async_gather.h"
+
+#include <signal.h>
+#include <sys/resource.h>
 
 enum { HOUR = 3600 * 1000, GUARD = 20 * 1000 };
 
@@ -384,6 +385,44 @@ static void a_thread_may_go_on_waking_while_the_host_stops(void **state)
     uv_thread_join(&thread);
 }
 
+static void on_signal(int number)
+{
+    (void)number;
+    async_flag_set(&loop, &flag);
+}
+
+static void raise_signal(void)
+{
+    (void)raise(SIGUSR1);
+}
+
+static void a_signal_handler_wakes_a_task(void **state)
+{
+    struct sleeper self = {.name = "waiter"};
+    uv_timer_t timer;
+
+    (void)state;
+    (void)signal(SIGUSR1, on_signal);
+    spawn(0, waiter, &self);
+    start_timer(&timer, raise_signal);
+    run();
+    (void)signal(SIGUSR1, SIG_DFL);
+    assert_trace("waiter: flag\n");
+    stop_and_close();
+}
+
+static void wakes_of_no_task_keep_nothing_going(void **state)
+{
+    (void)state;
+    (void)signal(SIGUSR1, on_signal);
+    run();
+    raise_signal();
+    assert_int_equal(uv_loop_alive(&uv), 0);
+    run();
+    (void)signal(SIGUSR1, SIG_DFL);
+    stop_and_close();
+}
+
 static void cancel_first(void)
 {
     async_cancel(&loop, &tasks[0]);
@@ -578,25 +617,7 @@ static void two_tasks_may_wait_for_one_descriptor(void **state)
     close_pipe(fds);
 }
 
-static void memory_that_is_not_there_is_the_result_of_the_wait(void **state)
-{
-    struct reader self = {.name = "reader"};
-    int fds[2];
-
-    (void)state;
-    open_pipe(fds);
-    self.fd = fds[0];
-    no_memory = 1;
-    spawn(0, reader, &self);
-    run();
-    no_memory = 0;
-    assert_int_equal(self.status, UV_ENOMEM);
-    stop_and_close();
-    close_pipe(fds);
-}
-
-/* The poll in which one.fd is left waits for one.then: the uv_poll_t of the
- * first closes only at the end of uv's turn. */
+/* The poll in which one.fd is left waits for one.then. */
 struct move {
     struct reader one, two;
     int fds[3][2];
@@ -671,7 +692,7 @@ static void a_descriptor_can_be_taken_and_left_in_one_poll(void **state)
     end_move(&move);
 }
 
-static void a_stop_comes_while_a_handle_closes(void **state)
+static void a_stop_comes_after_a_change_that_was_not_turned_to(void **state)
 {
     struct move move;
     int i;
@@ -686,7 +707,7 @@ static void a_stop_comes_while_a_handle_closes(void **state)
         close_pipe(move.fds[i]);
 }
 
-static void what_libuv_refuses_is_the_result_of_the_wait(void **state)
+static void a_handle_of_uvs_may_watch_the_same_descriptor(void **state)
 {
     struct reader self = {.name = "reader"};
     uv_poll_t poll;
@@ -699,11 +720,29 @@ static void what_libuv_refuses_is_the_result_of_the_wait(void **state)
     self.fd = fds[0];
     spawn(0, reader, &self);
     uv_run(&uv, UV_RUN_NOWAIT);
-    assert_int_equal(self.status, UV_EEXIST);
-    uv_close((uv_handle_t *)&poll, NULL);
+    put(fds[1]);
     run();
+    assert_int_equal(self.status, ASYNC_DONE);
+    assert_non_null(strstr(trace_text, "poll\n"));
+    trace_clear();
     stop_and_close();
     close_pipe(fds);
+}
+
+static void what_epoll_refuses_is_the_result_of_the_wait(void **state)
+{
+    struct reader self = {.name = "reader"};
+    int fds[2];
+
+    (void)state;
+    open_pipe(fds);
+    close_pipe(fds);
+    self.fd = fds[0];
+    spawn(0, reader, &self);
+    run();
+    assert_int_equal(self.status, -EBADF);
+    trace_clear();
+    stop_and_close();
 }
 
 static void a_number_that_was_left_may_be_watched_by_others(void **state)
@@ -766,6 +805,57 @@ static void a_loop_that_was_stopped_starts_again(void **state)
     stop_and_close();
 }
 
+static int open_fds(void)
+{
+    int fd, count = 0;
+
+    for (fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* One more number may be had each time, until it works. */
+static void a_start_that_fails_has_done_nothing(void **state)
+{
+    struct rlimit limit, less;
+    int free_fd, open, more = 0, error;
+
+    (void)state;
+    async_uv_stop(&host);
+    run();
+    free_fd = dup(0);
+    close(free_fd);
+    open = open_fds();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (;;) {
+        less = limit;
+        less.rlim_cur = (rlim_t)(free_fd + more);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+        error = async_uv_start(&host, &uv, &loop);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        if (error == 0)
+            break;
+        assert_int_equal(error, -EMFILE);
+        assert_int_equal(open_fds(), open);
+        assert_int_equal(uv_loop_alive(&uv), 0);
+        more++;
+    }
+    assert_true(more >= 3);
+    async_uv_stop(&host);
+    run();
+    refusal = UV_ENOMEM;
+    assert_int_equal(async_uv_start(&host, &uv, &loop), UV_ENOMEM);
+    refusal = 0;
+    assert_int_equal(open_fds(), open);
+    assert_null(loop.host_);
+    assert_int_equal(async_uv_start(&host, &uv, &loop), 0);
+    async_uv_stop(&host);
+    run();
+    assert_int_equal(open_fds(), open);
+    assert_int_equal(async_uv_start(&host, &uv, &loop), 0);
+    stop_and_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest claims[] = {
@@ -773,6 +863,8 @@ int main(void)
         uv_claim(a_task_does_not_see_the_time_from_before_a_slow_callback),
         uv_claim(a_task_that_never_waits_starves_no_handle),
         uv_claim(a_thread_wakes_a_task),
+        uv_claim(a_signal_handler_wakes_a_task),
+        uv_claim(wakes_of_no_task_keep_nothing_going),
         uv_claim(a_thread_may_go_on_waking_while_the_host_stops),
         uv_claim(a_cancel_from_outside_ends_a_long_sleep),
         uv_claim(a_task_spawned_in_a_callback_shortens_the_sleep),
@@ -785,14 +877,15 @@ int main(void)
         uv_claim(a_wait_for_a_descriptor_times_out),
         uv_claim(a_wait_for_a_descriptor_is_canceled),
         uv_claim(two_tasks_may_wait_for_one_descriptor),
-        uv_claim(memory_that_is_not_there_is_the_result_of_the_wait),
         uv_claim(a_poll_that_leaves_a_descriptor_may_take_another),
         uv_claim(a_descriptor_can_be_taken_and_left_in_one_poll),
-        uv_claim(a_stop_comes_while_a_handle_closes),
-        uv_claim(what_libuv_refuses_is_the_result_of_the_wait),
+        uv_claim(a_stop_comes_after_a_change_that_was_not_turned_to),
+        uv_claim(a_handle_of_uvs_may_watch_the_same_descriptor),
+        uv_claim(what_epoll_refuses_is_the_result_of_the_wait),
         uv_claim(a_number_that_was_left_may_be_watched_by_others),
         uv_claim(a_stop_leaves_no_handle_behind),
         uv_claim(a_loop_that_was_stopped_starts_again),
+        uv_claim(a_start_that_fails_has_done_nothing),
     };
 
     return cmocka_run_group_tests(claims, NULL, NULL);

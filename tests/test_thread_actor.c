@@ -1215,6 +1215,43 @@ static void an_actor_can_be_started_again(void **state)
     assert_trace("shutdown done\n");
 }
 
+static void an_actor_that_was_started_is_not_started_again(void **state)
+{
+    int status;
+
+    (void)state;
+    start(1);
+    status = async_thread_actor_start(&actor, 2);
+    assert_int_equal(status, ASYNC_EBUSY);
+    callers[0].watches = 1;
+    spawn(0, 1); /* it is as it was */
+    post_take(&entered, 1);
+    assert_int_equal(async_thread_actor_queued(&actor), 1);
+    spawn_closer(0, 0);
+    async_cancel(&loop, &closer_tasks[0]);
+    settle();
+    status = async_thread_actor_start(&actor, 2); /* a call still runs */
+    assert_int_equal(status, ASYNC_EBUSY);
+    post_add(&go, 1);
+    finish();
+    status = async_thread_actor_start(&actor, 2); /* it has a thread still */
+    assert_int_equal(status, ASYNC_EBUSY);
+    shut_down();
+    start(2);
+    shut_down();
+    trace_clear();
+}
+
+static void an_actor_that_was_never_started_can_be_shut_down(void **state)
+{
+    (void)state;
+    spawn_closer(0, 0);
+    spawn_closer(1, 1);
+
+    assert_trace("shutdown done\n"
+                 "drain done\n");
+}
+
 /* ---- drain -------------------------------------------------------------- */
 
 static void a_drain_lets_all_that_were_taken_end_and_takes_no_more(void **state)
@@ -1506,6 +1543,8 @@ int main(void)
         actor_claim(a_sent_call_that_a_shutdown_closes_is_no_unheard_error),
         actor_claim(a_sent_calls_error_that_nobody_asks_for_is_not_lost),
         actor_claim(an_actor_can_be_started_again),
+        actor_claim(an_actor_that_was_started_is_not_started_again),
+        actor_claim(an_actor_that_was_never_started_can_be_shut_down),
         actor_claim(a_drain_lets_all_that_were_taken_end_and_takes_no_more),
         actor_claim(a_shutdown_may_come_while_the_actor_drains),
         actor_claim(a_drain_that_is_canceled_lets_the_calls_go_on),

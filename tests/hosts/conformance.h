@@ -11,7 +11,7 @@
  *
  *     start its host for `loop`
  *     conformance_begin(HAS_FDS);
- *     do run its loop until no task lives, and count its `turns`
+ *     do run its loop while conformance_lasts(), and count its `turns`
  *     while (conformance_again());
  *     conformance_stops();   a thread goes on waking meanwhile
  *     stop its host
@@ -82,6 +82,7 @@ static const char expected_fds[] = "readable\n"
                                    "a number used again: timed out\n"
                                    "a number used again: readable\n"
                                    "hung up\n"
+                                   "nobody reads: writable\n"
                                    "no such number: told\n";
 
 static const char expected_again[] = "ticker: 0\n"
@@ -167,6 +168,7 @@ static struct program {
     int fds[2];
     int i;
     long turns;
+    int spawns; /* a task will be spawned */
 } program;
 
 static struct fds_program {
@@ -252,6 +254,11 @@ static void put(void)
 {
     if (write(program.fds[1], "x", 1) != 1)
         trace("cannot write");
+}
+
+static void stop_reading(void)
+{
+    (void)close(program.fds[0]);
 }
 
 static void hang_up(void)
@@ -355,6 +362,14 @@ static async with_fds(struct async_loop *on, struct fds_program *self)
     trace(drain(p->fds[0]) == 0 ? "hung up" : "something to read");
     (void)close(p->fds[0]);
 
+    if (pipe(p->fds) < 0 || fcntl(p->fds[1], F_SETFL, O_NONBLOCK) < 0)
+        trace("cannot open");
+    fill(p->fds[1]);
+    host_later(stop_reading);
+    await(async_writable(on, p->fds[1]));
+    trace("nobody reads: writable");
+    (void)close(p->fds[1]);
+
     async_catch(self->status, async_readable(on, p->fds[0]));
     trace("no such number: %s",
           self->status < 0 || read(p->fds[0], &self->byte, 1) < 0 ? "told"
@@ -443,15 +458,32 @@ static void conformance_begin(int has_fds)
     (void)async_spawn(&loop, &program.task, conformance, &program);
 }
 
-/* True once: then there is a task again, spawned while no host ran. */
+static void spawn_again(void)
+{
+    program.spawns = 0;
+    start(&program.a, ticker, NULL);
+}
+
+/* True twice: then there is a task again, spawned while no host runs; and one
+ * will be, in a callback of the host's that has nothing else to go on for. */
 static int conformance_again(void)
 {
     static int times;
 
-    if (times++ > 0)
-        return 0;
-    start(&program.a, ticker, NULL);
-    return 1;
+    times++;
+    if (times == 1) {
+        spawn_again();
+    } else if (times == 2) {
+        program.spawns = 1;
+        host_later(spawn_again);
+    }
+    return times <= 2;
+}
+
+/* A host that does not end by itself goes on as long as it's true. */
+static inline int conformance_lasts(void)
+{
+    return async_alive(&loop) || program.spawns;
 }
 
 static void conformance_stops(void)
@@ -483,14 +515,17 @@ static int conformance_end(const char *host)
     (void)pthread_join(program.thread, NULL);
     if (async_task_outcome(&program.task) < 0)
         trace("%s", async_strerror(async_task_outcome(&program.task)));
-    printf("%s1..3\n", trace_text);
+    printf("%s1..4\n", trace_text);
     failed = conformance_claim(1, host, "tasks, time and wakes", &at, expected);
     if (program.has_fds)
         failed |= conformance_claim(2, host, "descriptors", &at, expected_fds);
     else
         printf("not ok 2 # SKIP %s has no descriptors\n", host);
     failed |= conformance_claim(3, host, "once more", &at, expected_again);
-    return failed || *at || async_alive(&loop) || async_unjoined(&loop);
+    failed |=
+        conformance_claim(4, host, "and out of nothing", &at, expected_again);
+    return failed || *at || async_alive(&loop) || async_unjoined(&loop) ||
+           loop.host_;
 }
 
 #endif /* ASYNC_TESTS_HOSTS_CONFORMANCE_H */

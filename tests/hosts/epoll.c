@@ -31,7 +31,7 @@ int main(void)
         return 1;
     conformance_begin(1);
     do {
-        while (async_alive(&loop)) {
+        while (conformance_lasts()) {
             void (*fn)(void);
 
             turns++;

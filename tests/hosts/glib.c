@@ -24,15 +24,18 @@ int main(void)
 {
     struct async_glib host;
 
-    async_glib_start(&host, NULL, &loop);
+    if (async_glib_start(&host, NULL, &loop) < 0)
+        return 1;
     conformance_begin(1);
     do {
-        while (async_alive(&loop)) {
+        while (conformance_lasts()) {
             turns++;
             (void)g_main_context_iteration(NULL, TRUE);
         }
     } while (conformance_again());
     conformance_stops();
     async_glib_stop(&host);
+    if (g_main_context_pending(NULL)) /* nothing is left */
+        return 1;
     return conformance_end("glib");
 }

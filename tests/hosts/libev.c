@@ -39,9 +39,8 @@ int main(void)
     ev_prepare prepare;
 
     ev = ev_loop_new(EVFLAG_AUTO);
-    if (!ev)
+    if (!ev || async_ev_start(&host, ev, &loop) < 0)
         return 1;
-    async_ev_start(&host, ev, &loop);
     ev_prepare_init(&prepare, on_prepare);
     ev_prepare_start(ev, &prepare);
     ev_unref(ev); /* it keeps nothing going */
@@ -51,6 +50,7 @@ int main(void)
     while (conformance_again());
     conformance_stops();
     async_ev_stop(&host);
+    (void)ev_run(ev, 0); /* nothing of ours keeps it going */
     ev_loop_destroy(ev);
     return conformance_end("libev");
 }

@@ -39,6 +39,8 @@ int main(void)
     } while (conformance_again());
     conformance_stops();
     async_libevent_stop(&host);
+    if (event_base_loop(base, EVLOOP_ONCE) != 1) /* nothing is left */
+        return 1;
     event_base_free(base);
     return conformance_end("libevent");
 }

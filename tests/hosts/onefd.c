@@ -19,7 +19,7 @@ int main(void)
     fds[0].events = fds[1].events = POLLIN;
     conformance_begin(1);
     do {
-        while (async_alive(&loop)) {
+        while (conformance_lasts()) {
             turns++;
             if (poll(fds, 2, -1) < 0)
                 return 1;

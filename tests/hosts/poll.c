@@ -18,7 +18,7 @@ int main(void)
         return 1;
     conformance_begin(1);
     do {
-        while (async_alive(&loop)) {
+        while (conformance_lasts()) {
             int ms = async_pollset_before(&host);
 
             turns++;

@@ -38,7 +38,7 @@ int main(void)
         return 1;
     conformance_begin(0);
     do {
-        while (async_alive(&loop)) {
+        while (conformance_lasts()) {
             turns++;
             if (async_sdl_wait(&host, &event) && event.type == SDL_USEREVENT)
                 later();

@@ -26,7 +26,7 @@ int main(void)
 {
     conformance_begin(0);
     do {
-        while (async_alive(&loop)) {
+        while (conformance_lasts()) {
             (void)async_poll(&loop, async_clock_now());
             other_work();
         }
