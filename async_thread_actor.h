@@ -70,16 +70,23 @@
  * Rules
  * 1. A call stays where it is until it has ended and, if it failed, its result
  *    was taken; an actor stays until its shutdown or drain is done. Await one
- * of them in the finally section of whoever owns it: it gives the threads back.
+ *    in the finally section of whoever owns it: that gives the threads back.
  * 2. With a max_concurrency above 1 methods run beside each other: what they
  *    share needs a lock, a pthread_mutex_t say. With 1 it needs none, and each
  *    call sees what the one before it did.
  * 3. The loop's tasks leave the state alone while calls run or wait.
  * 4. A method that takes long looks at async_job_canceled now and then: a
  *    shutdown asks, and waits for it.
+ * 5. The loop gives each call its turn, which takes some microseconds. What is
+ *    done sooner than that is better done by async_wrap.h on an executor.
  *
  * What wins on one tick is in async_actor.h. A call counts as ended when the
  * loop has heard that its method has returned.
+ *
+ * Configuration
+ *
+ *     ASYNC_MAX_WORKERS  calls an actor can run at once at the most, as in
+ *                        async_thread.h
  */
 #ifndef ASYNC_THREAD_ACTOR_H
 #define ASYNC_THREAD_ACTOR_H
@@ -243,7 +250,8 @@ static inline async_status async_thread_actor_call_(
 
 /* ---- methods with types ------------------------------------------------- */
 
-/* At the top of a file, without a semicolon, as ASYNC_WRAP and with its rules:
+/* At the top of a file, without a semicolon, as ASYNC_WRAP and with its rules;
+ * no argument is called call, result or error:
  *
  *     ASYNC_WRAP_METHOD(result, name, type, argument, type, argument, ...)
  *     ASYNC_WRAP_METHOD_VOID(name, type, argument, type, argument, ...)

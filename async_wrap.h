@@ -139,33 +139,33 @@
     declare(kind, result, name, (), (), (void), (), ())
 #define ASYNC_WRAP_1_(declare, kind, result, name, A, a)                       \
     declare(kind, result, name, (A a;), (, A a), (A), (call_->a = a;),         \
-            (call->a))
+            (call_->a))
 #define ASYNC_WRAP_2_(declare, kind, result, name, A, a, B, b)                 \
     declare(kind, result, name, (A a; B b;), (, A a, B b), (A, B),             \
-            (call_->a = a; call_->b = b;), (call->a, call->b))
+            (call_->a = a; call_->b = b;), (call_->a, call_->b))
 #define ASYNC_WRAP_3_(declare, kind, result, name, A, a, B, b, C, c)           \
     declare(kind, result, name, (A a; B b; C c;), (, A a, B b, C c),           \
             (A, B, C), (call_->a = a; call_->b = b; call_->c = c;),            \
-            (call->a, call->b, call->c))
+            (call_->a, call_->b, call_->c))
 #define ASYNC_WRAP_4_(declare, kind, result, name, A, a, B, b, C, c, D, d)     \
     declare(kind, result, name, (A a; B b; C c; D d;), (, A a, B b, C c, D d), \
             (A, B, C, D),                                                      \
             (call_->a = a; call_->b = b; call_->c = c; call_->d = d;),         \
-            (call->a, call->b, call->c, call->d))
+            (call_->a, call_->b, call_->c, call_->d))
 #define ASYNC_WRAP_5_(declare, kind, result, name, A, a, B, b, C, c, D, d, E,  \
                       e)                                                       \
     declare(kind, result, name, (A a; B b; C c; D d; E e;),                    \
             (, A a, B b, C c, D d, E e), (A, B, C, D, E),                      \
             (call_->a = a; call_->b = b; call_->c = c; call_->d = d;           \
              call_->e = e;),                                                   \
-            (call->a, call->b, call->c, call->d, call->e))
+            (call_->a, call_->b, call_->c, call_->d, call_->e))
 #define ASYNC_WRAP_6_(declare, kind, result, name, A, a, B, b, C, c, D, d, E,  \
                       e, F, f)                                                 \
     declare(kind, result, name, (A a; B b; C c; D d; E e; F f;),               \
             (, A a, B b, C c, D d, E e, F f), (A, B, C, D, E, F),              \
             (call_->a = a; call_->b = b; call_->c = c; call_->d = d;           \
              call_->e = e; call_->f = f;),                                     \
-            (call->a, call->b, call->c, call->d, call->e, call->f))
+            (call_->a, call_->b, call_->c, call_->d, call_->e, call_->f))
 
 #define ASYNC_WRAP_OPEN_(...) __VA_ARGS__
 
@@ -197,20 +197,20 @@ static inline void async_wrap_prepare_(struct async_frame *frame)
 
 #define ASYNC_WRAP_MEMBER_VALUE_(type) type result;
 #define ASYNC_WRAP_MEMBER_VOID_(type)
-#define ASYNC_WRAP_STORE_VALUE_ call->result =
+#define ASYNC_WRAP_STORE_VALUE_ call_->result =
 #define ASYNC_WRAP_STORE_VOID_
 
 /* On a thread: the call itself. A pointer to the function has to have these
  * types exactly; a call would convert what it can. */
 #define ASYNC_WRAP_JOB_(kind, result_type, name, types, arguments)             \
-    static inline int name##_job_(struct async_job *job, void *arg)            \
+    static inline int name##_job_(struct async_job *job_, void *arg_)          \
     {                                                                          \
-        result_type(*const fn) types = name;                                   \
-        struct name##_call *call = (struct name##_call *)arg;                  \
+        result_type(*const fn_) types = name;                                  \
+        struct name##_call *call_ = (struct name##_call *)arg_;                \
                                                                                \
-        (void)job;                                                             \
-        ASYNC_WRAP_STORE_##kind fn arguments;                                  \
-        call->error = errno;                                                   \
+        (void)job_;                                                            \
+        ASYNC_WRAP_STORE_##kind fn_ arguments;                                 \
+        call_->error = errno;                                                  \
         return 0;                                                              \
     }
 
@@ -233,13 +233,13 @@ static inline void async_wrap_prepare_(struct async_frame *frame)
         ASYNC_WRAP_OPEN_ assignments return call_;                             \
     }                                                                          \
     ASYNC_WRAP_UNUSED_ static inline async_status name##_task(                 \
-        struct async_loop *loop, void *frame)                                  \
+        struct async_loop *loop_, void *frame_)                                \
     {                                                                          \
-        struct name##_call *self = (struct name##_call *)frame;                \
+        struct name##_call *call_ = (struct name##_call *)frame_;              \
                                                                                \
-        async_begin(self);                                                     \
-        async_await(async_offload(loop, self->executor, &self->job,            \
-                                  name##_job_, self));                         \
+        async_begin(call_);                                                    \
+        async_await(async_offload(loop_, call_->executor, &call_->job,         \
+                                  name##_job_, call_));                        \
         async_end();                                                           \
     }                                                                          \
     ASYNC_WRAP_UNUSED_ static inline async_status name##_async(                \

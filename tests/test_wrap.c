@@ -138,12 +138,25 @@ ASYNC_WRAP(size_t, strlen, const char *, text)
 ASYNC_WRAP(int, close, int, fd)
 ASYNC_WRAP(char, hold, char, name)
 ASYNC_WRAP(char, watch, const struct async_job *, me, char, name)
-/* names that our functions have for what is theirs */
+/* Names that what is declared has for what is its own. */
 static int odd(int loop, int call, int frame, int self)
 {
     return loop * 1000 + call * 100 + frame * 10 + self;
 }
+
+static int fn(int from, int minus_this)
+{
+    return from - minus_this;
+}
+
+static int job(int one, int other)
+{
+    return one * other;
+}
+
 ASYNC_WRAP(int, odd, int, loop, int, call, int, frame, int, self)
+ASYNC_WRAP(int, fn, int, tasks, int, arg)
+ASYNC_WRAP(int, job, int, fn, int, executors)
 
 /* ---- the cast ----------------------------------------------------------- */
 
@@ -242,6 +255,8 @@ struct all {
     struct strlen_call strlen;
     struct close_call close;
     struct odd_call odd;
+    struct fn_call fn;
+    struct job_call job;
     struct point b;
     const char *words[3];
     char text[4];
@@ -264,7 +279,6 @@ static async values(struct async_loop *on, void *frame)
     await(apply_async(on, &executor, &self->apply, minus, 10, 2, 3));
     await(five_async(on, &executor, &self->five, 1, 2, 3, 4, 5));
     await(six_async(on, &executor, &self->six, 1, 2, 3, 4, 5, 6));
-    await(odd_async(on, &executor, &self->odd, 1, 2, 3, 4));
     async_end();
 }
 
@@ -285,7 +299,30 @@ static void arguments_and_results_have_the_functions_types(void **state)
     assert_int_equal(all.apply.result, 4);
     assert_int_equal(all.five.result, 12345);
     assert_int_equal(all.six.result, 123456);
+}
+
+static async names(struct async_loop *on, void *frame)
+{
+    struct all *self = frame;
+
+    async_begin(self);
+    await(odd_async(on, &executor, &self->odd, 1, 2, 3, 4));
+    await(fn_async(on, &executor, &self->fn, 9, 2));
+    await(job_async(on, &executor, &self->job, 6, 7));
+    async_end();
+}
+
+static void functions_and_arguments_may_be_called_what_they_like(void **state)
+{
+    static struct all all;
+
+    (void)state;
+    memset(&all, 0, sizeof all);
+    run(names, &all);
+
     assert_int_equal(all.odd.result, 1234);
+    assert_int_equal(all.fn.result, 7);
+    assert_int_equal(all.job.result, 42);
 }
 
 static void a_wrapped_function_runs_on_a_thread(void **state)
@@ -844,6 +881,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         wrap_claim(arguments_and_results_have_the_functions_types),
+        wrap_claim(functions_and_arguments_may_be_called_what_they_like),
         wrap_claim(a_wrapped_function_runs_on_a_thread),
         wrap_claim(a_function_without_a_result_is_wrapped_too),
         wrap_claim(a_function_of_the_system_is_wrapped_as_it_is),
