@@ -197,12 +197,12 @@ static void finish(void)
     async_executor_stop(&executor, ASYNC_STOP_DRAIN);
 }
 
-static void run(async_fn *fn, void *frame)
+static void run(async_fn *step, void *frame)
 {
     async_status status;
 
     start(2, 2);
-    status = async_run(&loop, fn, frame);
+    status = async_run(&loop, step, frame);
     assert_int_equal(status, ASYNC_DONE);
     async_executor_stop(&executor, ASYNC_STOP_DRAIN);
 }
