@@ -347,7 +347,7 @@ static inline async_status async_call_step_(struct async_loop *loop,
     async_status status;
     int pends;
 
-    if (loop->current_->wait_.flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_))
+    if (loop->current_->wait_.flags & ASYNC_ASKS_)
         /* whether it lands each level may have a say in: from the top */
         return call->up_fn_(loop, call->up_frame_);
     status = async_call_go_(loop, call, &pends);
