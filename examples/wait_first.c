@@ -1,26 +1,26 @@
-/* wait_first.c: several results to come, taken in the order in which they do:
- * the program waits for the first, says which are there and which are not, and
- * waits for the first of the rest. A future is set once, so whoever is second
- * is refused and does no harm.
+/* wait_first.c: several results to come from elsewhere. The program waits until
+ * the first is there, says which are and which are not, and then waits for all;
+ * nothing is canceled. Each result is a future that a callback sets.
  * SPDX-License-Identifier: MIT
  *
  *     cc -I.. wait_first.c -o wait_first
  *
  * prints
  *
- *     ready: b      not ready: a c
- *     ready: b c    not ready: a
- *     ready: b c a  not ready:
+ *     ready: b
+ *     not ready: a c
+ *     ready: a b c
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "async_future.h"
+#include "async_gather.h"
 
 enum { COUNT = 3 };
 
 /* What ends elsewhere: here a timer's callback, as a device's might. */
 struct result {
+    struct async_frame async;
     struct async_future future;
     struct async_timer timer;
     const char *name;
@@ -34,38 +34,31 @@ static void result_is_there(struct async_loop *loop, struct async_timer *timer)
     async_future_set(loop, &result->future, ASYNC_DONE);
 }
 
-struct program;
-
-/* Waits for one of them. */
-struct watcher {
-    struct async_frame async;
-    struct program *program;
-    struct result result;
-    struct async_task task;
-};
-
-struct program {
-    struct async_frame async;
-    struct async_future first; /* one more is there */
-    struct watcher watchers[COUNT];
-    char ready[COUNT * 2 + 1]; /* their names, in order */
-};
-
-static async watcher(struct async_loop *loop, void *frame)
+/* A task that waits for one of them. */
+static async result(struct async_loop *loop, void *frame)
 {
-    struct watcher *self = frame;
+    struct result *self = frame;
 
     async_begin(self);
-    await(async_future_wait(loop, &self->result.future));
-    strcat(self->program->ready, " ");
-    strcat(self->program->ready, self->result.name);
-    async_future_set(loop, &self->program->first, ASYNC_DONE);
+    await(async_future_wait(loop, &self->future));
     async_end();
 }
 
-static int is_ready(const struct program *self, int i)
+struct program {
+    struct async_frame async;
+    struct result results[COUNT];
+    struct async_task tasks[COUNT];
+    struct async_batch batch;
+};
+
+/* The names of those that are ready, or are not. */
+static void print(const struct program *self, const char *title, int ready)
 {
-    return strstr(self->ready, self->watchers[i].result.name) != NULL;
+    printf("%s", title);
+    for (int i = 0; i < COUNT; i++)
+        if ((async_task_outcome(&self->tasks[i]) != ASYNC_PENDING) == ready)
+            printf(" %s", self->results[i].name);
+    printf("\n");
 }
 
 static async program(struct async_loop *loop, void *frame)
@@ -74,22 +67,19 @@ static async program(struct async_loop *loop, void *frame)
 
     async_begin(self);
     for (int i = 0; i < COUNT; i++) {
-        struct result *result = &self->watchers[i].result;
+        struct result *to_come = &self->results[i];
 
-        self->watchers[i].program = self;
-        async_spawn(loop, &self->watchers[i].task, watcher, &self->watchers[i]);
-        async_timer_start(loop, &result->timer, result->ticks, result_is_there,
-                          result);
+        async_spawn(loop, &self->tasks[i], result, to_come);
+        async_timer_start(loop, &to_come->timer, to_come->ticks,
+                          result_is_there, to_come);
     }
-    while (strlen(self->ready) < COUNT * 2) {
-        await(async_future_wait(loop, &self->first));
-        self->first = (struct async_future){0}; /* for the next one */
-        printf("ready:%-*s  not ready:", COUNT * 2, self->ready);
-        for (int i = 0; i < COUNT; i++)
-            if (!is_ready(self, i))
-                printf(" %s", self->watchers[i].result.name);
-        printf("\n");
-    }
+    await(async_wait(loop, &self->batch, self->tasks, COUNT,
+                     ASYNC_FIRST_COMPLETED));
+    print(self, "ready:", 1);
+    print(self, "not ready:", 0);
+    await(async_wait(loop, &self->batch, self->tasks, COUNT,
+                     ASYNC_ALL_COMPLETED));
+    print(self, "ready:", 1);
     async_end();
 }
 
@@ -97,9 +87,9 @@ int main(void)
 {
     struct async_loop loop = {0};
     struct program frame = {
-        .watchers = {{.result = {.name = "a", .ticks = 150}},
-                     {.result = {.name = "b", .ticks = 50}},
-                     {.result = {.name = "c", .ticks = 100}}},
+        .results = {{.name = "a", .ticks = 150},
+                    {.name = "b", .ticks = 50},
+                    {.name = "c", .ticks = 100}},
     };
 
     return async_run(&loop, program, &frame) < 0;
