@@ -373,8 +373,10 @@ static inline async_status async_run_on_join_(struct async_loop *loop,
  * result if it has finished. ASYNC_NO_TIMEOUT is no limit. What waits here is a
  * loop on the stack: with 64 bits it takes some 12 KB. Others may cancel
  * it by async_cancel_on. ASYNC_EBUSY as in async_spawn_on; a negated errno:
- * there was no pipe to be woken through; nothing ran. Not on the loop's own
- * thread, which would wait for itself. */
+ * there was no pipe to be woken through; nothing ran. ASYNC_EDEADLK: this is
+ * the thread that drives the loop, which would wait for itself (a mistake of
+ * the program's: asserted); nothing ran. It is known while the loop has a host:
+ * before that, this waits until somebody drives it. */
 static inline async_status async_run_on(struct async_loop *loop,
                                         struct async_remote *call, async_fn *fn,
                                         void *frame, uint32_t timeout_ms)
@@ -382,7 +384,13 @@ static inline async_status async_run_on(struct async_loop *loop,
     static const struct async_run_on_ zero = ASYNC_ZERO_;
     struct async_run_on_ self = zero;
     struct async_loop own;
+    int is_own = ASYNC_LOAD_(&loop->owner_) == async_this_thread_();
 
+    ASYNC_ASSERT(!is_own, "async_run_on on the thread that drives the loop, "
+                          "which would wait for itself: await the function, or "
+                          "spawn it");
+    if (is_own)
+        return ASYNC_EDEADLK;
     self.loop = loop;
     self.call = call;
     self.fn = fn;

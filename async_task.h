@@ -141,6 +141,9 @@ struct async_loop {
 #endif
 
     const struct async_host *host_; /* set by the owner: async_attach */
+#if ASYNC_HOSTED_
+    size_t owner_; /* the same: which thread it is; 0 while there is no host */
+#endif
 
     /* the owner's only */
     /* Told of a failed task that nobody has joined, when async_run ends, when

@@ -1013,6 +1013,54 @@ a_join_is_over_when_nobody_there_touches_its_loop_any_more(void **state)
     assert_trace("a done\n");
 }
 
+/* Blocks its own loop, or would. */
+static async blocks_itself(struct async_loop *loop, void *frame)
+{
+    async_begin((struct work *)frame);
+    job.rc = async_run_on(loop, &call, work, &job, 1000);
+    async_end();
+}
+
+static void a_run_on_the_loops_own_thread_is_refused(void **state)
+{
+    struct work frame = {.name = "itself"};
+    int status;
+
+    (void)state;
+    stops_are_noted(1);
+    status = async_run(&home, blocks_itself, &frame);
+    assert_noted("async_run_on on the thread that drives the loop");
+    stops_are_noted(0);
+
+    assert_int_equal(status, ASYNC_DONE);
+    assert_int_equal(job.rc, ASYNC_EDEADLK);
+    assert_int_equal(job.started, 0);
+    assert_nothing_left();
+}
+
+static void pokes(void *arg)
+{
+    (void)arg;
+}
+
+static void between_polls_too_and_not_when_the_host_has_gone(void **state)
+{
+    static const struct async_host host = {pokes, NULL, NULL};
+    int status;
+
+    (void)state;
+    async_attach(&home, &host);
+    stops_are_noted(1);
+    status = async_run_on(&home, &call, work, &job, 1000);
+    assert_noted("async_run_on on the thread that drives the loop");
+    stops_are_noted(0);
+    async_attach(&home, NULL);
+
+    assert_int_equal(status, ASYNC_EDEADLK);
+    assert_int_equal(home.owner_, 0);
+    assert_nothing_left();
+}
+
 /* A job on a thread that runs an async function on the loop that waits for
  * the job. */
 struct there_and_back {
@@ -1271,6 +1319,8 @@ int main(void)
         server_claim(a_poll_that_fails_is_done_again),
         server_claim(
             a_join_is_over_when_nobody_there_touches_its_loop_any_more),
+        remote_claim(a_run_on_the_loops_own_thread_is_refused),
+        remote_claim(between_polls_too_and_not_when_the_host_has_gone),
         server_claim(
             a_blocking_call_runs_async_code_on_the_loop_that_awaits_it),
         server_claim(threads_call_at_once_and_each_gets_its_own),
