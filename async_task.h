@@ -134,7 +134,7 @@ enum { /* what it is told, and of which task */
 /* The loop. Yours; all-zero is ready to use. */
 struct async_loop {
     /* written from any context */
-    volatile uint8_t woken_;
+    volatile async_shared_ woken_;
 #if ASYNC_HOSTED_
     size_t posted_; /* a stack of what other threads have finished */
     void (*take_posted_)(struct async_loop *loop);
