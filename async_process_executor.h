@@ -83,7 +83,8 @@
  * 7. A child that it forks itself and that outlives it with the descriptors
  *    keeps the await from noticing an early death.
  *
- * What it costs: see async_process.h. A child has three descriptors meanwhile.
+ * What it costs: a fork and a wait, 0.2 ms for a small parent, of which the
+ * executor is a tenth; see async_process.h. A job has two descriptors open.
  */
 #ifndef ASYNC_PROCESS_EXECUTOR_H
 #define ASYNC_PROCESS_EXECUTOR_H

@@ -18,7 +18,7 @@ struct programs {
     int rc;
 };
 
-static async_status programs(struct async_loop *loop, void *frame)
+static async_status run_programs(struct async_loop *loop, void *frame)
 {
     struct programs *self = (struct programs *)frame;
     static char cat[] = "cat", sleep[] = "sleep", time[] = "100";
@@ -55,7 +55,7 @@ static int check_async_process(void)
     static struct async_loop loop;
     static struct programs frame;
 
-    CHECK(async_run(&loop, programs, &frame) == ASYNC_DONE);
+    CHECK(async_run(&loop, run_programs, &frame) == ASYNC_DONE);
     CHECK(frame.rc == 0 && frame.process.signal == SIGKILL);
     CHECK(frame.process.pid > 0 && frame.process.err == -1);
     CHECK(ASYNC_EKILLED != ASYNC_EEXITED && ASYNC_STDERR_PIPE > 0);

@@ -28,7 +28,7 @@ struct children {
     long square;
 };
 
-static async_status children(struct async_loop *loop, void *frame)
+static async_status run_children(struct async_loop *loop, void *frame)
 {
     struct children *self = (struct children *)frame;
     async_process_fn *const fn = square_in_child;
@@ -56,7 +56,7 @@ static int check_async_process_executor(void)
     frame.executor.limit = 1;
     frame.executor.grace_ms = 100;
     frame.executor.keep_descriptors = 1;
-    CHECK(async_run(&loop, children, &frame) == ASYNC_DONE);
+    CHECK(async_run(&loop, run_children, &frame) == ASYNC_DONE);
     CHECK(frame.rc == ASYNC_EEXITED && frame.job.exit_code == 3);
     CHECK(frame.job.signal == 0 && frame.square == 0);
     CHECK(frame.executor.running == 0 && frame.executor.queued == 0);
