@@ -247,6 +247,7 @@ static int process_teardown(void **state)
     (void)state;
     memset(&faults, 0, sizeof faults);
     (void)alarm(0);
+    assert_int_equal(async_loop_end(&loop), 0); /* no timer either */
     for (i = 0; i < MANY; i++)
         if (callers[i].job.child_.is_ == ASYNC_CHILD_IS_ALIVE_)
             (void)kill(callers[i].job.child_.pid_, SIGKILL);
@@ -262,7 +263,7 @@ static struct caller call(async_process_fn *fn, void *arg)
 {
     static struct caller frame;
 
-    frame = (struct caller){.fn = fn, .arg = arg};
+    frame = (struct caller){.fn = fn, .arg = arg, .result = 5};
     assert_int_equal(async_run(&loop, caller, &frame), ASYNC_DONE);
     return frame;
 }
@@ -549,10 +550,14 @@ static async limits(struct async_loop *on, void *frame)
     await(async_join(on, &tasks[1]));
     trace("%u run, %u wait", executor.running, executor.queued);
     executor.limit = 3;
+    (void)async_spawn(on, &tasks[7], caller, &callers[7]);
+    await(async_yield_now(on));
+    await(async_yield_now(on));
+    trace("%u run, %u wait", executor.running, executor.queued);
     async_cancel(on, &tasks[2]);
     await(async_join(on, &tasks[2]));
     trace("%u run, %u wait", executor.running, executor.queued);
-    for (i = 3; i < 7; i++)
+    for (i = 3; i < 8; i++)
         async_cancel(on, &tasks[i]);
     async_end();
 }
@@ -563,10 +568,12 @@ static void the_limit_may_change_and_counts_from_the_next_job_on(void **state)
 
     (void)state;
     spawn_callers(7, stay);
+    callers[7].fn = stay;
     assert_int_equal(async_run(&loop, limits, &frame), ASYNC_DONE);
     assert_trace("3 run, 4 wait\n"
                  "1 run, 4 wait\n"
-                 "3 run, 1 wait\n");
+                 "1 run, 5 wait\n" /* none overtakes */
+                 "3 run, 2 wait\n");
 }
 
 /* ---- canceled ----------------------------------------------------------- */
@@ -1239,6 +1246,85 @@ static void an_end_is_not_cut_short_by_a_cancel(void **state)
     assert_int_equal(frame.process.signal, SIGKILL);
 }
 
+/* Waits for a program that ignores SIGTERM, or ends it, once it has said that
+ * it is ready. */
+struct patient {
+    struct async_frame async;
+    struct async_process process;
+    int ends, ready;
+    char text[4];
+    size_t count;
+    int status, signal;
+};
+
+static async patient(struct async_loop *on, void *frame)
+{
+    struct patient *self = frame;
+
+    async_begin(self);
+    self->process.grace_ms = 20;
+    self->status =
+        start_shell(&self->process, "trap '' TERM; echo x; exec sleep 60",
+                    ASYNC_STDOUT_PIPE);
+    if (self->status < 0)
+        async_fail(self->status);
+    await(async_read(on, self->process.out, self->text, sizeof self->text,
+                     &self->count));
+    self->ready = 1;
+    if (self->ends)
+        async_catch(self->status, async_process_end(on, &self->process));
+    else
+        async_catch(self->status, async_process_wait(on, &self->process));
+    self->signal = self->process.signal;
+    async_finally();
+    await(async_process_end(on, &self->process));
+    async_end();
+}
+
+struct pusher {
+    struct async_frame async;
+    struct async_task task;
+    struct patient patient;
+    int times;
+};
+
+/* Cancels it twice. */
+static async pusher(struct async_loop *on, void *frame)
+{
+    struct pusher *self = frame;
+
+    async_begin(self);
+    (void)async_spawn(on, &self->task, patient, &self->patient);
+    await(async_until(on, self->patient.ready));
+    for (self->times = 0; self->times < 2; self->times++) {
+        async_cancel(on, &self->task);
+        await(async_yield_now(on));
+        await(async_yield_now(on));
+    }
+    async_catch(self->times, async_join(on, &self->task));
+    async_end();
+}
+
+static void a_second_cancel_does_not_cut_a_programs_grace_short(void **state)
+{
+    struct pusher frame = {.patient = {.ends = 0}};
+
+    (void)state;
+    assert_int_equal(async_run(&loop, pusher, &frame), ASYNC_DONE);
+    assert_int_equal(frame.patient.status, ASYNC_ECANCELED);
+    assert_int_equal(frame.patient.signal, SIGKILL);
+}
+
+static void an_end_is_not_cut_short_in_a_body_either(void **state)
+{
+    struct pusher frame = {.patient = {.ends = 1}};
+
+    (void)state;
+    assert_int_equal(async_run(&loop, pusher, &frame), ASYNC_DONE);
+    assert_int_equal(frame.patient.status, ASYNC_DONE);
+    assert_int_equal(frame.patient.signal, SIGKILL);
+}
+
 /* ---- its streams -------------------------------------------------------- */
 
 struct reader {
@@ -1257,7 +1343,8 @@ static async reader(struct async_loop *on, void *frame)
     struct reader *self = frame;
 
     async_begin(self);
-    self->status = start_shell(&self->process, self->script, self->flags);
+    if (self->process.pid == 0)
+        self->status = start_shell(&self->process, self->script, self->flags);
     if (self->status < 0)
         async_fail(self->status);
     if (self->input)
@@ -1323,32 +1410,39 @@ static void a_stream_may_be_nothing(void **state)
     assert_int_equal(silent.process.exit_code, 0);
 }
 
-/* The parent has no standard input or output, so pipes get their numbers. */
+/* When it starts, the parent has no standard streams: so pipes would get their
+ * numbers. */
 static void streams_may_have_each_others_numbers(void **state)
 {
-    struct reader it;
-    int i, saved[3];
+    static struct reader it;
+    static const struct reader zero;
+    int i, saved[3], before, after, started, status, watched;
 
     (void)state;
     (void)fflush(NULL);
+    it = zero;
+    it.input = "quite\n";
     for (i = 0; i < 3; i++) {
         saved[i] = fcntl(i, F_DUPFD, 100);
         (void)close(i);
     }
-    fds_before = open_fds();
-    faults.call = NO_CALL;
-    it = (struct reader){.script = "tr a-z A-Z; echo b >&2",
-                         .input = "quite\n",
-                         .flags = ASYNC_STDIN_PIPE | ASYNC_STDOUT_PIPE |
-                                  ASYNC_STDERR_TO_STDOUT};
-    it.status = async_run(&loop, reader, &it);
+    before = open_fds();
+    started = start_shell(&it.process, "tr a-z A-Z; echo b >&2",
+                          ASYNC_STDIN_PIPE | ASYNC_STDOUT_PIPE |
+                              ASYNC_STDERR_TO_STDOUT);
+    after = open_fds();
+    watched = it.process.child_.fd_ >= 0;
     for (i = 0; i < 3; i++) {
+        if (it.process.child_.fd_ == i)
+            it.process.child_.fd_ = fcntl(i, F_DUPFD, 3);
         (void)dup2(saved[i], i);
         (void)close(saved[i]);
     }
-    fds_before = open_fds();
+    status = async_run(&loop, reader, &it);
 
-    assert_int_equal(it.status, ASYNC_DONE);
+    assert_int_equal(started, 0);
+    assert_int_equal(after - before, 2 + watched);
+    assert_int_equal(status, ASYNC_DONE);
     assert_string_equal(it.text, "QUITE\nb\n");
 }
 
@@ -1365,6 +1459,20 @@ static void what_was_closed_stays_closed_beside_dev_null(void **state)
     (void)close(saved);
 
     assert_int_equal(it.process.exit_code, 0);
+}
+
+static void what_a_program_gets_is_no_more_with_dev_null(void **state)
+{
+    static const char count[] =
+        "n=0; for i in 3 4 5 6 7 8 9 10 11 12; do "
+        "[ -e /dev/fd/$i ] && n=$((n+1)); done; exit $n";
+    struct shell plain = run_shell(count, 0);
+    struct shell nothing = run_shell(
+        count, ASYNC_STDIN_NULL | ASYNC_STDOUT_NULL | ASYNC_STDERR_NULL);
+
+    (void)state;
+    assert_true(plain.process.exit_code >= 0);
+    assert_int_equal(nothing.process.exit_code, plain.process.exit_code);
 }
 
 struct two {
@@ -1779,7 +1887,8 @@ static int fail_each(enum call call, int error, int expected)
         faults.nth = nth;
         faults.error = error;
         status = async_run(&loop, whole, &frame);
-        if (status != expected && status != ASYNC_EEXITED)
+        if (expected == ASYNC_DONE ||
+            (status != expected && status != ASYNC_EEXITED))
             assert_int_equal(status, ASYNC_DONE);
         met += expected < 0 ? status != ASYNC_DONE : faults.met;
         missed = faults.met || status < 0 ? 0 : missed + 1;
@@ -1839,6 +1948,7 @@ static void each_read_and_write_may_find_it_not_ready(void **state)
 {
     (void)state;
     assert_true(fail_each(READ, EAGAIN, -EAGAIN) > 0); /* exec's blocks */
+    assert_true(fail_each(WRITE, EAGAIN, ASYNC_EEXITED) > 0); /* a child's */
 }
 
 static volatile sig_atomic_t ticks;
@@ -1922,11 +2032,14 @@ int main(void)
         process_claim(a_group_is_killed_with_all_that_it_has_started),
         process_claim(what_still_runs_in_a_finally_section_is_killed_there),
         process_claim(an_end_is_not_cut_short_by_a_cancel),
+        process_claim(a_second_cancel_does_not_cut_a_programs_grace_short),
+        process_claim(an_end_is_not_cut_short_in_a_body_either),
         process_claim(a_program_reads_and_is_read_to_its_end),
         process_claim(errors_may_go_where_the_output_goes),
         process_claim(a_stream_may_be_nothing),
         process_claim(streams_may_have_each_others_numbers),
         process_claim(what_was_closed_stays_closed_beside_dev_null),
+        process_claim(what_a_program_gets_is_no_more_with_dev_null),
         process_claim(no_program_holds_anothers_pipe),
         process_claim(a_program_dies_by_a_broken_pipe_though_we_ignore_it),
         process_claim(a_megabyte_is_written_while_it_is_read),
