@@ -1254,7 +1254,7 @@ struct patient {
     int ends, ready;
     char text[4];
     size_t count;
-    int status, signal;
+    int status, signal, next;
 };
 
 static async patient(struct async_loop *on, void *frame)
@@ -1276,6 +1276,7 @@ static async patient(struct async_loop *on, void *frame)
     else
         async_catch(self->status, async_process_wait(on, &self->process));
     self->signal = self->process.signal;
+    async_catch(self->next, async_yield_now(on));
     async_finally();
     await(async_process_end(on, &self->process));
     async_end();
@@ -1313,6 +1314,7 @@ static void a_second_cancel_does_not_cut_a_programs_grace_short(void **state)
     assert_int_equal(async_run(&loop, pusher, &frame), ASYNC_DONE);
     assert_int_equal(frame.patient.status, ASYNC_ECANCELED);
     assert_int_equal(frame.patient.signal, SIGKILL);
+    assert_int_equal(frame.patient.next, ASYNC_ECANCELED); /* stays asked */
 }
 
 static void an_end_is_not_cut_short_in_a_body_either(void **state)
@@ -1323,6 +1325,7 @@ static void an_end_is_not_cut_short_in_a_body_either(void **state)
     assert_int_equal(async_run(&loop, pusher, &frame), ASYNC_DONE);
     assert_int_equal(frame.patient.status, ASYNC_DONE);
     assert_int_equal(frame.patient.signal, SIGKILL);
+    assert_int_equal(frame.patient.next, ASYNC_ECANCELED); /* stays asked */
 }
 
 /* ---- its streams -------------------------------------------------------- */
