@@ -10,18 +10,18 @@
     } while (0)
 #endif
 
-struct reading {
+struct sensed {
     struct async_future future;
     int value;
 };
 
 struct reader {
     struct async_frame async;
-    struct reading *reading;
+    struct sensed *reading;
     int rc;
 };
 
-static async_status read_it(struct async_loop *loop, void *frame)
+static async_status sense_it(struct async_loop *loop, void *frame)
 {
     struct reader *self = (struct reader *)frame;
 
@@ -33,14 +33,14 @@ static async_status read_it(struct async_loop *loop, void *frame)
 static int stop_reading(struct async_loop *loop, struct async_future *future)
 {
     (void)loop;
-    ((struct reading *)(void *)future)->value = -1;
+    ((struct sensed *)(void *)future)->value = -1;
     return 0;
 }
 
 static int check_async_future(void)
 {
     static struct async_loop loop;
-    static struct reading readings[2];
+    static struct sensed readings[2];
     static struct reader readers[2];
     static struct async_task tasks[2];
     int i;
@@ -48,7 +48,7 @@ static int check_async_future(void)
     for (i = 0; i < 2; i++) {
         readings[i].future.cancel = stop_reading;
         readers[i].reading = &readings[i];
-        CHECK(async_spawn(&loop, &tasks[i], read_it, &readers[i]) == 0);
+        CHECK(async_spawn(&loop, &tasks[i], sense_it, &readers[i]) == 0);
     }
     (void)async_poll(&loop, 0);
     CHECK(async_future_outcome(&readings[0].future) == ASYNC_PENDING);
@@ -69,12 +69,12 @@ static int check_async_future(void)
 
 #ifdef ALONE /* where it is the only one: an interrupt, and what polls */
 extern struct async_loop station;
-extern struct reading sensor;
+extern struct sensed sensor;
 void sensor_interrupt(int value);
 int station_poll(async_time now);
 
 struct async_loop station;
-struct reading sensor;
+struct sensed sensor;
 
 void sensor_interrupt(int value)
 {

@@ -12,14 +12,14 @@
     } while (0)
 #endif
 
-struct doubling {
+struct doubling_there {
     struct async_frame async;
     int value;
 };
 
-static async_status double_it(struct async_loop *loop, void *frame)
+static async_status double_it_there(struct async_loop *loop, void *frame)
 {
-    struct doubling *self = (struct doubling *)frame;
+    struct doubling_there *self = (struct doubling_there *)frame;
 
     async_begin(self);
     async_await(async_yield_now(loop));
@@ -31,7 +31,7 @@ struct caller {
     struct async_frame async;
     struct async_remote call;
     struct async_loop *there;
-    struct doubling doubling;
+    struct doubling_there doubling_there;
     int rc;
 };
 
@@ -40,7 +40,7 @@ static async_status call_it(struct async_loop *loop, void *frame)
     struct caller *self = (struct caller *)frame;
 
     async_begin(self);
-    if (async_spawn_on(self->there, &self->call, double_it, &self->doubling) <
+    if (async_spawn_on(self->there, &self->call, double_it_there, &self->doubling_there) <
         0)
         async_fail(ASYNC_EBUSY);
     async_cancel_on(&self->call);
@@ -51,7 +51,7 @@ static async_status call_it(struct async_loop *loop, void *frame)
 struct blocked {
     struct async_loop loop;
     struct async_flag stop;
-    struct doubling doubling;
+    struct doubling_there doubling_there;
     int status;
 };
 
@@ -60,7 +60,7 @@ static void *block(void *arg)
     struct blocked *self = (struct blocked *)arg;
     struct async_remote call = ASYNC_ZERO_;
 
-    self->status = async_run_on(&self->loop, &call, double_it, &self->doubling,
+    self->status = async_run_on(&self->loop, &call, double_it_there, &self->doubling_there,
                                 ASYNC_NO_TIMEOUT);
     async_flag_set(&self->loop, &self->stop);
     return NULL;
@@ -98,11 +98,11 @@ static int check_async_remote(void)
     CHECK(async_task_outcome(&task) == ASYNC_DONE);
     CHECK(caller.rc == ASYNC_ECANCELED);
 
-    blocked.doubling.value = 21;
+    blocked.doubling_there.value = 21;
     stopping.stop = &blocked.stop;
     CHECK(pthread_create(&thread, NULL, block, &blocked) == 0);
     CHECK(async_run(&blocked.loop, wait_for_stop, &stopping) == ASYNC_DONE);
     CHECK(pthread_join(thread, NULL) == 0);
-    CHECK(blocked.status == ASYNC_DONE && blocked.doubling.value == 42);
+    CHECK(blocked.status == ASYNC_DONE && blocked.doubling_there.value == 42);
     return 0;
 }
