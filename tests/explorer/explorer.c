@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A run is made of turns: before each operation that threads can see of each
- * other, one is chosen to go on. Search is depth first, the last choice that has
- * another way is changed next; the run goes on from the state that was kept
+ * other, one is chosen to go on. Search is depth first, the last choice that
+ * has another way is changed next; the run goes on from the state that was kept
  * there, and a failure is repeated from the beginning, from its choices alone.
  * First all runs without a preemption, then with one, and so on (iterative
  * context bounding, Musuvathi and Qadeer 2007), so the first failure is one
