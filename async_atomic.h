@@ -59,6 +59,12 @@ static inline int async_atomic_swap_if_(volatile size_t *word, size_t from,
     return AO_compare_and_swap_full((volatile AO_t *)word, from, to);
 }
 
+/* Adds, and returns what it was before. Negative by wrapping around. */
+static inline size_t async_atomic_add_(volatile size_t *word, size_t value)
+{
+    return AO_fetch_and_add_full((volatile AO_t *)word, value);
+}
+
 #elif ASYNC_ATOMICS == ASYNC_ATOMICS_BUILTIN
 
 static inline size_t async_atomic_load_(const volatile size_t *word)
@@ -76,6 +82,11 @@ static inline int async_atomic_swap_if_(volatile size_t *word, size_t from,
 {
     return __atomic_compare_exchange_n(word, &from, to, 0, __ATOMIC_ACQ_REL,
                                        __ATOMIC_RELAXED);
+}
+
+static inline size_t async_atomic_add_(volatile size_t *word, size_t value)
+{
+    return __atomic_fetch_add(word, value, __ATOMIC_ACQ_REL);
 }
 
 #else
@@ -100,6 +111,12 @@ static inline int async_atomic_swap_if_(volatile size_t *word, size_t from,
     return atomic_compare_exchange_strong_explicit(
         (volatile _Atomic size_t *)word, &from, to, memory_order_acq_rel,
         memory_order_relaxed);
+}
+
+static inline size_t async_atomic_add_(volatile size_t *word, size_t value)
+{
+    return atomic_fetch_add_explicit((volatile _Atomic size_t *)word, value,
+                                     memory_order_acq_rel);
 }
 
 #endif

@@ -40,6 +40,17 @@ static int faulty_pthread_mutex_destroy(pthread_mutex_t *mutex);
 static int faulty_pthread_cond_init(pthread_cond_t *condition,
                                     const pthread_condattr_t *with);
 static int faulty_pthread_cond_destroy(pthread_cond_t *condition);
+static int faulty_pthread_cond_timedwait(pthread_cond_t *condition,
+                                         pthread_mutex_t *mutex,
+                                         const struct timespec *until);
+static int faulty_pthread_condattr_init(pthread_condattr_t *attributes);
+static int faulty_pthread_condattr_setclock(pthread_condattr_t *attributes,
+                                            clockid_t id);
+static int faulty_pthread_condattr_destroy(pthread_condattr_t *attributes);
+static int faulty_pthread_attr_init(pthread_attr_t *attributes);
+static int faulty_pthread_attr_setstacksize(pthread_attr_t *attributes,
+                                            size_t bytes);
+static int faulty_pthread_attr_destroy(pthread_attr_t *attributes);
 
 #define malloc faulty_malloc
 #define calloc faulty_calloc
@@ -57,6 +68,13 @@ static int faulty_pthread_cond_destroy(pthread_cond_t *condition);
 #define pthread_mutex_destroy faulty_pthread_mutex_destroy
 #define pthread_cond_init faulty_pthread_cond_init
 #define pthread_cond_destroy faulty_pthread_cond_destroy
+#define pthread_cond_timedwait faulty_pthread_cond_timedwait
+#define pthread_condattr_init faulty_pthread_condattr_init
+#define pthread_condattr_setclock faulty_pthread_condattr_setclock
+#define pthread_condattr_destroy faulty_pthread_condattr_destroy
+#define pthread_attr_init faulty_pthread_attr_init
+#define pthread_attr_setstacksize faulty_pthread_attr_setstacksize
+#define pthread_attr_destroy faulty_pthread_attr_destroy
 #include "async_gather.h"
 #include "async_thread.h"
 #undef malloc
@@ -75,6 +93,13 @@ static int faulty_pthread_cond_destroy(pthread_cond_t *condition);
 #undef pthread_mutex_destroy
 #undef pthread_cond_init
 #undef pthread_cond_destroy
+#undef pthread_cond_timedwait
+#undef pthread_condattr_init
+#undef pthread_condattr_setclock
+#undef pthread_condattr_destroy
+#undef pthread_attr_init
+#undef pthread_attr_setstacksize
+#undef pthread_attr_destroy
 
 /* ---- faults ------------------------------------------------------------- */
 
@@ -91,6 +116,11 @@ enum call {
     THREAD,
     MUTEX,
     CONDITION,
+    CONDITION_ATTRIBUTES,
+    CLOCK,
+    TIMED_WAIT,
+    ATTRIBUTES,
+    STACK,
     CALLS
 };
 
@@ -100,11 +130,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     int armed; /* calls are counted, and may fail */
     enum call call;
-    int nth; /* of the calls since it was armed */
+    int nth;  /* of the calls since it was armed */
+    int many; /* from there on */
     int error;
     int met;
     int count[CALLS];
-    int fds, mutexes, conditions; /* opened and not closed */
+    int fds, mutexes, conditions, attributes; /* opened and not closed */
 } faults;
 
 /* Counts the call. Its error, if it is the one to fail. */
@@ -115,7 +146,8 @@ static int fault_of(enum call call)
     (void)pthread_mutex_lock(&lock);
     if (faults.armed) {
         faults.count[call]++;
-        if (call == faults.call && faults.count[call] == faults.nth) {
+        if (call == faults.call && faults.count[call] >= faults.nth &&
+            faults.count[call] < faults.nth + faults.many) {
             faults.met = 1;
             error = faults.error;
         }
@@ -141,6 +173,7 @@ static void arm(enum call call, int nth, int error)
     faults.armed = 1;
     faults.call = call;
     faults.nth = nth;
+    faults.many = 1;
     faults.error = error;
     faults.met = 0;
     for (i = 0; i < CALLS; i++)
@@ -165,6 +198,7 @@ static void assert_all_given_back(void)
     assert_int_equal(faults.fds, 0);
     assert_int_equal(faults.mutexes, 0);
     assert_int_equal(faults.conditions, 0);
+    assert_int_equal(faults.attributes, 0);
     assert_int_equal(faults.count[ALLOCATION], 0);
 }
 
@@ -304,6 +338,63 @@ static int faulty_pthread_cond_destroy(pthread_cond_t *condition)
 {
     keep_count(&faults.conditions, -1);
     return pthread_cond_destroy(condition);
+}
+
+static int faulty_pthread_cond_timedwait(pthread_cond_t *condition,
+                                         pthread_mutex_t *mutex,
+                                         const struct timespec *until)
+{
+    int error = fault_of(TIMED_WAIT);
+
+    return error ? error : pthread_cond_timedwait(condition, mutex, until);
+}
+
+static int faulty_pthread_condattr_init(pthread_condattr_t *attributes)
+{
+    int error = fault_of(CONDITION_ATTRIBUTES);
+
+    if (error)
+        return error;
+    keep_count(&faults.attributes, 1);
+    return pthread_condattr_init(attributes);
+}
+
+static int faulty_pthread_condattr_setclock(pthread_condattr_t *attributes,
+                                            clockid_t id)
+{
+    int error = fault_of(CLOCK);
+
+    return error ? error : pthread_condattr_setclock(attributes, id);
+}
+
+static int faulty_pthread_condattr_destroy(pthread_condattr_t *attributes)
+{
+    keep_count(&faults.attributes, -1);
+    return pthread_condattr_destroy(attributes);
+}
+
+static int faulty_pthread_attr_init(pthread_attr_t *attributes)
+{
+    int error = fault_of(ATTRIBUTES);
+
+    if (error)
+        return error;
+    keep_count(&faults.attributes, 1);
+    return pthread_attr_init(attributes);
+}
+
+static int faulty_pthread_attr_setstacksize(pthread_attr_t *attributes,
+                                            size_t bytes)
+{
+    int error = fault_of(STACK);
+
+    return error ? error : pthread_attr_setstacksize(attributes, bytes);
+}
+
+static int faulty_pthread_attr_destroy(pthread_attr_t *attributes)
+{
+    keep_count(&faults.attributes, -1);
+    return pthread_attr_destroy(attributes);
 }
 
 /* ---- a whole program ---------------------------------------------------- */
@@ -576,7 +667,39 @@ static void each_mutex_may_not_be_had(void **state)
 static void each_condition_variable_may_not_be_had(void **state)
 {
     (void)state;
-    assert_int_equal(fail_each(CONDITION, ENOMEM, -ENOMEM), 1);
+    assert_true(fail_each(CONDITION, ENOMEM, -ENOMEM) > 1);
+}
+
+static void each_conditions_attributes_may_not_be_had(void **state)
+{
+    (void)state;
+    assert_true(fail_each(CONDITION_ATTRIBUTES, ENOMEM, -ENOMEM) > 1);
+}
+
+static void each_condition_may_not_know_the_clock(void **state)
+{
+    (void)state;
+    assert_true(fail_each(CLOCK, EINVAL, -EINVAL) > 1);
+}
+
+static void each_idle_thread_may_have_waited_long_enough(void **state)
+{
+    (void)state;
+    (void)fail_each(TIMED_WAIT, ETIMEDOUT, ASYNC_DONE);
+}
+
+static void each_threads_attributes_may_not_be_had(void **state)
+{
+    (void)state;
+    executor.stack_bytes = 1 << 20;
+    assert_true(fail_each(ATTRIBUTES, ENOMEM, -ENOMEM) > 0);
+}
+
+static void each_threads_stack_may_be_refused(void **state)
+{
+    (void)state;
+    executor.stack_bytes = 1 << 20;
+    assert_true(fail_each(STACK, EINVAL, -EINVAL) > 0);
 }
 
 /* ---- what is promised when they fail ------------------------------------ */
@@ -688,6 +811,7 @@ static void without_a_processor_count_there_is_one_worker(void **state)
 
 /* ---- threads that can't be started -------------------------------------- */
 
+/* Offloads once or twice. */
 struct holder {
     struct async_frame async;
     struct async_job job;
@@ -783,6 +907,67 @@ jobs_share_the_threads_there_are_and_the_next_job_tries_again(void **state)
         assert_int_equal(frames[i].status, ASYNC_DONE);
 }
 
+static void
+all_jobs_of_a_round_fail_if_no_thread_starts_and_places_are_free(void **state)
+{
+    static struct holder frames[4];
+    static struct async_task tasks[4];
+    int i, started, status;
+
+    (void)state;
+    memset(frames, 0, sizeof frames);
+    memset(tasks, 0, sizeof tasks);
+    inside = 0;
+    may_leave = 1;
+    started = async_executor_start(&executor, 2, 2);
+    assert_int_equal(started, 0);
+    arm(THREAD, 1, EAGAIN); /* for the first job of the round */
+    faults.many = 2;        /* and at its end */
+    for (i = 0; i < 4; i++)
+        (void)async_spawn(&loop, &tasks[i], holder, &frames[i]);
+    status = async_run(&loop, NULL, NULL);
+    (void)disarm();
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+
+    assert_int_equal(status, ASYNC_DONE);
+    assert_int_equal(frames[0].status, -EAGAIN); /* its place was free again */
+    assert_int_equal(frames[1].status, -EAGAIN);
+    assert_int_equal(frames[2].status, -EAGAIN);
+    assert_int_equal(frames[3].status, ASYNC_DONE); /* it waited outside */
+    assert_int_equal(inside, 1);
+}
+
+static void
+a_limit_that_gets_no_more_threads_is_content_with_what_there_are(void **state)
+{
+    static struct holder frames[2];
+    static struct async_task tasks[2];
+    int i, started, limited, status;
+
+    (void)state;
+    memset(frames, 0, sizeof frames);
+    memset(tasks, 0, sizeof tasks);
+    inside = may_leave = 0;
+    started = async_executor_start(&executor, 1, 2);
+    assert_int_equal(started, 0);
+    for (i = 0; i < 2; i++)
+        (void)async_spawn(&loop, &tasks[i], holder, &frames[i]);
+    (void)async_poll(&loop, 0);
+    wait_for_inside(1);
+    arm(THREAD, 1, EAGAIN);
+    limited = async_executor_limit(&executor, 2);
+    (void)disarm();
+    assert_int_equal(async_executor_count(&executor).threads, 1);
+    let_leave();
+    status = async_run(&loop, NULL, NULL);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+
+    assert_int_equal(limited, 0);
+    assert_int_equal(status, ASYNC_DONE);
+    for (i = 0; i < 2; i++)
+        assert_int_equal(frames[i].status, ASYNC_DONE);
+}
+
 /* ---- the wake's own calls ----------------------------------------------- */
 
 /* Wakes its loop while the first write fails with `error`. */
@@ -846,6 +1031,11 @@ int main(void)
         faults_claim(each_thread_may_not_start),
         faults_claim(each_mutex_may_not_be_had),
         faults_claim(each_condition_variable_may_not_be_had),
+        faults_claim(each_conditions_attributes_may_not_be_had),
+        faults_claim(each_condition_may_not_know_the_clock),
+        faults_claim(each_idle_thread_may_have_waited_long_enough),
+        faults_claim(each_threads_attributes_may_not_be_had),
+        faults_claim(each_threads_stack_may_be_refused),
         faults_claim(a_run_without_a_pipe_says_so_and_runs_nothing),
         faults_claim(without_a_pipe_what_was_spawned_before_is_still_there),
         faults_claim(offload_to_an_executor_whose_mutex_failed_is_caught),
@@ -856,6 +1046,10 @@ int main(void)
         faults_claim(a_first_thread_that_does_not_start_is_its_jobs_error),
         faults_claim(
             jobs_share_the_threads_there_are_and_the_next_job_tries_again),
+        faults_claim(
+            all_jobs_of_a_round_fail_if_no_thread_starts_and_places_are_free),
+        faults_claim(
+            a_limit_that_gets_no_more_threads_is_content_with_what_there_are),
         faults_claim(
             a_wake_tries_again_when_it_is_interrupted_and_leaves_errno_alone),
         faults_claim(a_wake_into_a_full_pipe_is_content_and_leaves_errno_alone),

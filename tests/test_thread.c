@@ -13,11 +13,51 @@
 
 #include <pthread.h> /* before the name is ours */
 
+#include <time.h>
+
 static int pthread_create_held(pthread_t *thread, const pthread_attr_t *with,
                                void *(*fn)(void *), void *arg);
+static int pthread_cond_timedwait_held(pthread_cond_t *condition,
+                                       pthread_mutex_t *mutex,
+                                       const struct timespec *until);
+static int pthread_join_counted(pthread_t thread, void **result);
+
+/* Between the look at a word and its change a test can have something else
+ * happen. */
+#include "async_atomic.h"
+
+static void (*volatile before_swap)(volatile size_t *word);
+static void (*volatile before_add)(volatile size_t *word, size_t value);
+
+static int swap_if(volatile size_t *word, size_t from, size_t to)
+{
+    void (*act)(volatile size_t *) =
+        __atomic_load_n(&before_swap, __ATOMIC_ACQUIRE);
+
+    if (act)
+        act(word);
+    return async_atomic_swap_if_(word, from, to);
+}
+
+static size_t add(volatile size_t *word, size_t value)
+{
+    void (*act)(volatile size_t *, size_t) =
+        __atomic_load_n(&before_add, __ATOMIC_ACQUIRE);
+
+    if (act)
+        act(word, value);
+    return async_atomic_add_(word, value);
+}
+
+#define async_atomic_swap_if_ swap_if
+#define async_atomic_add_ add
 #define pthread_create pthread_create_held
+#define pthread_join pthread_join_counted
+#define pthread_cond_timedwait pthread_cond_timedwait_held
 #include "async_thread.h"
 #undef pthread_create
+#undef pthread_join
+#undef pthread_cond_timedwait
 
 #include "async_gather.h"
 
@@ -25,7 +65,11 @@ static int pthread_create_held(pthread_t *thread, const pthread_attr_t *with,
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #ifndef ROUNDS
 #define ROUNDS 1000
@@ -83,6 +127,8 @@ static int post_empty(struct post *post)
 
 /* Threads of an executor start when a test lets them. */
 static int threads_are_held;
+static size_t stack_asked_for;
+static int created, joined; /* under the lock */
 static struct post let_start;
 static void *(*held_fn)(void *);
 
@@ -95,16 +141,57 @@ static void *start_held(void *arg)
 static int pthread_create_held(pthread_t *thread, const pthread_attr_t *with,
                                void *(*fn)(void *), void *arg)
 {
+    size_t stack = 0;
+
+    if (with)
+        (void)pthread_attr_getstacksize(with, &stack);
+    (void)pthread_mutex_lock(&lock);
+    stack_asked_for = stack;
+    created++;
+    (void)pthread_mutex_unlock(&lock);
     if (!threads_are_held)
         return pthread_create(thread, with, fn, arg);
     held_fn = fn;
     return pthread_create(thread, with, start_held, arg);
 }
 
+static int pthread_join_counted(pthread_t thread, void **result)
+{
+    (void)pthread_mutex_lock(&lock);
+    joined++;
+    (void)pthread_mutex_unlock(&lock);
+    return pthread_join(thread, result);
+}
+
+/* Time passes when a test says so: then all of it, for who begins to wait. */
+static struct timespec waits_until; /* under the lock */
+static int waits, time_is_up;
+
+static int pthread_cond_timedwait_held(pthread_cond_t *condition,
+                                       pthread_mutex_t *mutex,
+                                       const struct timespec *until)
+{
+    int is_up;
+
+    (void)pthread_mutex_lock(&lock);
+    waits++;
+    waits_until = *until;
+    is_up = time_is_up;
+    (void)pthread_mutex_unlock(&lock);
+    return is_up ? ETIMEDOUT : pthread_cond_wait(condition, mutex);
+}
+
+static void let_time_pass(int is_up)
+{
+    (void)pthread_mutex_lock(&lock);
+    time_is_up = is_up;
+    (void)pthread_mutex_unlock(&lock);
+}
+
 /* ---- the cast ----------------------------------------------------------- */
 
 static struct async_loop loop;
-static struct async_executor executor;
+static struct async_executor executor, other_executor;
 static struct async_task tasks[8];
 static struct post entered;
 static struct post asked, woke; /* wakes */
@@ -281,12 +368,15 @@ static int thread_setup(void **state)
 
     async_loop_init(&loop);
     executor = no_executor;
+    other_executor = no_executor;
     for (i = 0; i < 8; i++) {
         tasks[i] = no_task;
         callers[i] = (struct caller){.name = names[i], .fn = held_job};
     }
     entered.count = let_start.count = woke.count = busy = most = 0;
-    threads_are_held = 0;
+    threads_are_held = waits = time_is_up = created = joined = 0;
+    before_swap = NULL;
+    before_add = NULL;
     ran[0] = '\0';
     return trace_setup(state);
 }
@@ -928,6 +1018,140 @@ static void a_job_canceled_in_its_first_step_never_runs(void **state)
     trace_clear();
 }
 
+/* ---- in the same instant --------------------------------------------------
+ */
+
+static struct post reached, may_go_on;
+
+static int is_slot(volatile size_t *word)
+{
+    return word >= executor.ring_ && word < executor.ring_ + ASYNC_RING;
+}
+
+/* A worker takes the job just before the loop withdraws it. */
+static void begin_before_swap(volatile size_t *word)
+{
+    if (!is_slot(word))
+        return;
+    __atomic_store_n(&before_swap, NULL, __ATOMIC_RELEASE);
+    post_add(&let_start, 1);
+    post_take(&entered, 1);
+}
+
+static void a_job_that_begins_as_it_is_withdrawn_is_awaited(void **state)
+{
+    (void)state;
+    threads_are_held = 1;
+    start(1, 1);
+    spawn_and_settle(0, 0);
+    __atomic_store_n(&before_swap, begin_before_swap, __ATOMIC_RELEASE);
+    async_cancel(&loop, &tasks[0]);
+    settle();
+
+    assert_trace(""); /* it runs */
+    assert_int_equal(async_executor_count(&executor).canceled, 0);
+    go(0, 0);
+    finish();
+    assert_trace("a canceled\n");
+    assert_counts(0, 0, 0, 1);
+}
+
+/* The loop withdraws the job just before a worker takes it. */
+static void wait_before_swap(volatile size_t *word)
+{
+    if (!is_slot(word))
+        return;
+    __atomic_store_n(&before_swap, NULL, __ATOMIC_RELEASE);
+    post_add(&reached, 1);
+    post_take(&may_go_on, 1);
+}
+
+static void a_job_that_is_withdrawn_as_it_begins_never_runs(void **state)
+{
+    (void)state;
+    threads_are_held = 1;
+    start(1, 1);
+    spawn_and_settle(0, 0);
+    __atomic_store_n(&before_swap, wait_before_swap, __ATOMIC_RELEASE);
+    post_add(&let_start, 1);
+    post_take(&reached, 1);
+    async_cancel(&loop, &tasks[0]);
+    settle();
+    assert_trace("a canceled\n");
+
+    callers[1].fn = job_of; /* in the next slot */
+    spawn_and_settle(1, 1);
+    post_add(&may_go_on, 1);
+    finish();
+    assert_string_equal(ran, "");
+    assert_trace("b done\n");
+    assert_counts(0, 0, 0, 1);
+}
+
+/* The last worker is about to end when a job comes. */
+static void wait_before_end(volatile size_t *word, size_t value)
+{
+    if (word != &executor.crew_ || value != (size_t)-ASYNC_CREW_)
+        return;
+    __atomic_store_n(&before_add, NULL, __ATOMIC_RELEASE);
+    post_add(&reached, 1);
+    post_take(&may_go_on, 1);
+}
+
+static void
+a_job_that_comes_as_the_last_thread_ends_is_not_forgotten(void **state)
+{
+    (void)state;
+    let_time_pass(1);
+    __atomic_store_n(&before_add, wait_before_end, __ATOMIC_RELEASE);
+    start(1, 1);
+    callers[0].fn = callers[1].fn = job_of;
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    post_take(&reached, 1); /* it has looked, and is still counted */
+#if ASYNC_RING > 1
+    spawn_and_settle(1, 1);
+    post_add(&may_go_on, 1);
+#else /* the lock would be needed */
+    post_add(&may_go_on, 1);
+    spawn(1);
+#endif
+    (void)async_run(&loop, NULL, NULL);
+
+    assert_trace("a done\n"
+                 "b done\n");
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+/* A worker looks for the last time, and sleeps; a job comes in between. */
+static void wait_before_idle(volatile size_t *word, size_t value)
+{
+    if (word != &executor.crew_ || value != 1)
+        return;
+    __atomic_store_n(&before_add, NULL, __ATOMIC_RELEASE);
+    post_add(&reached, 1);
+    post_take(&may_go_on, 1);
+}
+
+static void
+a_job_that_comes_as_a_thread_goes_idle_is_not_forgotten(void **state)
+{
+    (void)state;
+    __atomic_store_n(&before_add, wait_before_idle, __ATOMIC_RELEASE);
+    start(1, 1);
+    callers[0].fn = callers[1].fn = job_of;
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    post_take(&reached, 1); /* it has found nothing, and is not counted idle */
+    spawn_and_settle(1, 1);
+    post_add(&may_go_on, 1);
+    (void)async_run(&loop, NULL, NULL);
+
+    assert_trace("a done\n"
+                 "b done\n");
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
 /* ---- timeouts ----------------------------------------------------------- */
 
 static void a_timeout_tells_a_running_job_and_awaits_it(void **state)
@@ -1198,6 +1422,919 @@ static void a_task_may_stop_the_executor_that_others_wait_for(void **state)
     trace_clear();
 }
 
+/* ---- idle threads ------------------------------------------------------- */
+
+/* Until so many threads sleep. */
+static void wait_for_idle(unsigned count)
+{
+    while (async_atomic_load_(&executor.crew_) % ASYNC_CREW_ != count)
+        (void)sched_yield();
+}
+
+/* Until so many threads are left. */
+static void wait_for_threads(unsigned count)
+{
+    while (async_executor_count(&executor).threads != count)
+        (void)sched_yield();
+}
+
+/* Three threads, that have each done a job and sleep. */
+static void start_three_idle(void)
+{
+    int i;
+
+    start(3, 3);
+    spawn_and_settle(0, 2);
+    post_take(&entered, 3);
+    go(0, 2);
+    (void)async_run(&loop, NULL, NULL);
+    wait_for_idle(3);
+    for (i = 0; i < 3; i++)
+        callers[i].async = (struct async_frame){0};
+    trace_clear();
+    ran[0] = '\0';
+}
+
+static void the_thread_that_went_idle_last_is_used_first(void **state)
+{
+    pthread_t last = pthread_self();
+    int i;
+
+    (void)state;
+    start_three_idle();
+    callers[0].fn = job_of;
+    for (i = 0; i < 20; i++) {
+        spawn(0);
+        (void)async_run(&loop, NULL, NULL);
+        wait_for_idle(3);
+        if (i > 0)
+            assert_true(pthread_equal(last, callers[0].thread));
+        last = callers[0].thread;
+        callers[0].async = (struct async_frame){0};
+    }
+    trace_clear();
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+static void a_thread_that_was_idle_for_long_ends(void **state)
+{
+    (void)state;
+    let_time_pass(1);
+    start(2, 2);
+    spawn_and_settle(0, 1);
+    post_take(&entered, 2);
+    assert_counts(2, 2, 0, 0);
+    go(0, 1);
+    (void)async_run(&loop, NULL, NULL);
+    wait_for_threads(0);
+
+    assert_counts(0, 0, 0, 2);
+    trace_clear();
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+static void work_for_which_all_threads_have_ended_gets_new_ones(void **state)
+{
+    int i;
+
+    (void)state;
+    let_time_pass(1);
+    start(1, 1);
+    callers[0].fn = job_of;
+    for (i = 0; i < rounds() / 10; i++) {
+        spawn(0);
+        (void)async_run(&loop, NULL, NULL);
+        if (i % 2)
+            wait_for_threads(0);
+        callers[0].async = (struct async_frame){0};
+    }
+    assert_int_equal(async_executor_count(&executor).done, rounds() / 10);
+    trace_clear();
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+/* How long a thread waits for work, in milliseconds. */
+static double patience_of(uint32_t idle_ms)
+{
+    struct timespec before, after;
+
+    executor.idle_ms = idle_ms;
+    start(1, 1);
+    callers[0].fn = job_of;
+    (void)clock_gettime(CLOCK_MONOTONIC, &before);
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    wait_for_idle(1);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+    (void)clock_gettime(CLOCK_MONOTONIC, &after);
+    trace_clear();
+    if (!waits)
+        return -1;
+    /* the moment lies so far behind one between these two */
+    assert_true((double)waits_until.tv_sec * 1e3 +
+                    (double)waits_until.tv_nsec / 1e6 >=
+                (double)before.tv_sec * 1e3 + (double)before.tv_nsec / 1e6 +
+                    (idle_ms ? idle_ms : 10000) - 0.001);
+    return (double)(waits_until.tv_sec - after.tv_sec) * 1e3 +
+           (double)(waits_until.tv_nsec - after.tv_nsec) / 1e6;
+}
+
+static void a_thread_waits_as_long_as_idle_ms_says(void **state)
+{
+    double patience = patience_of(123456);
+
+    (void)state;
+    assert_true(patience <= 123456);
+}
+
+static void without_idle_ms_a_thread_waits_for_10_s(void **state)
+{
+    double patience = patience_of(0);
+
+    (void)state;
+    assert_true(patience <= 10000);
+    assert_true(waits > 0);
+}
+
+static void a_thread_may_be_kept_for_ever(void **state)
+{
+    double patience;
+
+    (void)state;
+    let_time_pass(1);
+    patience = patience_of(UINT32_MAX);
+    assert_true(patience < 0); /* it never asked for the time */
+}
+
+static void an_ended_threads_jobs_are_still_counted(void **state)
+{
+    (void)state;
+    let_time_pass(1);
+    start(1, 1);
+    callers[0].fn = callers[1].fn = job_of;
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    wait_for_threads(0);
+    spawn(1);
+    (void)async_run(&loop, NULL, NULL);
+    wait_for_threads(0);
+
+    assert_counts(0, 0, 0, 2);
+    trace_clear();
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+    assert_int_equal(created, 2);
+    assert_int_equal(joined, 2);
+}
+
+/* ---- jobs that block, beside idle threads -------------------------------- */
+
+static void
+no_job_waits_behind_one_that_blocks_while_a_thread_is_idle(void **state)
+{
+    int blocks, i;
+
+    (void)state;
+    start(2, 8);
+    for (blocks = 0; blocks < 8; blocks++) {
+        spawn_and_settle(0, 1); /* both have begun, and sleep then */
+        post_take(&entered, 2);
+        go(0, 1);
+        (void)async_run(&loop, NULL, NULL);
+        wait_for_idle(2);
+        for (i = 0; i < 8; i++) {
+            callers[i].async = (struct async_frame){0};
+            callers[i].fn = i == blocks ? held_job : job_of;
+            spawn(i);
+        }
+        do
+            settle();
+        while (async_alive(&loop) > 1); /* all but one come back */
+        go(blocks, blocks);
+        (void)async_run(&loop, NULL, NULL);
+        post_take(&entered, 1);
+        for (i = 0; i < 8; i++) {
+            callers[i].async = (struct async_frame){0};
+            callers[i].fn = held_job;
+        }
+        trace_clear();
+        ran[0] = '\0';
+    }
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+/* Holds the loop until a job has begun. */
+struct holdup {
+    struct async_frame async;
+};
+
+static async holdup(struct async_loop *on, void *frame)
+{
+    struct holdup *self = frame;
+
+    (void)on;
+    async_begin(self);
+    post_take(&entered, 1);
+    async_end();
+}
+
+static void the_first_job_of_a_round_begins_before_the_round_ends(void **state)
+{
+    struct holdup frame = {{0}};
+
+    (void)state;
+    start(1, 1);
+    spawn(0);
+    (void)async_spawn(&loop, &tasks[1], holdup, &frame);
+    settle(); /* or it hangs */
+
+    assert_counts(1, 1, 0, 0);
+    go(0, 0);
+    finish();
+    assert_trace("a done\n");
+}
+
+/* Holds the loop until a's job is over, and its thread sleeps. */
+static async idle_in_between(struct async_loop *on, void *frame)
+{
+    struct holdup *self = frame;
+
+    (void)on;
+    async_begin(self);
+    post_take(&entered, 1);
+    go(0, 0);
+    wait_for_idle(1);
+    async_end();
+}
+
+static void a_later_job_of_a_round_wakes_who_went_idle_in_it(void **state)
+{
+    struct holdup frame = {{0}};
+
+    (void)state;
+    start(1, 2);
+    callers[2].fn = job_of;
+    spawn(0);
+    (void)async_spawn(&loop, &tasks[1], idle_in_between, &frame);
+    spawn(2);
+    finish(); /* or it hangs */
+
+    assert_trace("a done\n"
+                 "c done\n");
+}
+
+static void all_threads_wake_for_jobs_of_one_round(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < rounds() / 20 + 1; i++) {
+        int k;
+
+        start(4, 8);
+        spawn_and_settle(0, 3);
+        post_take(&entered, 4);
+        go(0, 3);
+        (void)async_run(&loop, NULL, NULL);
+        if (i % 2) /* else some are on their way to sleep */
+            wait_for_idle(4);
+        ran[0] = '\0';
+        for (k = 0; k < 4; k++)
+            callers[k].async = (struct async_frame){0};
+        spawn_and_settle(0, 3);
+        post_take(&entered, 4); /* or it hangs */
+        go(0, 3);
+        (void)async_run(&loop, NULL, NULL);
+        for (k = 0; k < 4; k++)
+            callers[k].async = (struct async_frame){0};
+        async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+        trace_clear();
+        ran[0] = '\0';
+    }
+}
+
+/* ---- the limit, changed ------------------------------------------------- */
+
+static void a_higher_limit_starts_threads_for_what_is_queued(void **state)
+{
+    int status;
+
+    (void)state;
+    start(1, 3);
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    spawn_and_settle(1, 3);
+    assert_counts(1, 1, 3, 0);
+    status = async_executor_limit(&executor, 3);
+    post_take(&entered, 2);
+
+    assert_int_equal(status, 0);
+    assert_counts(3, 3, 1, 0);
+    assert_int_equal(async_executor_count(&executor).limit, 3);
+    go(0, 3);
+    finish();
+    trace_clear();
+}
+
+static void a_lower_limit_ends_threads_after_the_job_they_are_at(void **state)
+{
+    (void)state;
+    start(3, 5);
+    spawn_and_settle(0, 2);
+    post_take(&entered, 3);
+    spawn_and_settle(3, 7);
+    assert_int_equal(async_executor_limit(&executor, 1), 0);
+    assert_counts(3, 3, 5, 0); /* nothing is cut short */
+    go(0, 1);
+    wait_for_threads(1);
+    assert_counts(1, 1, 5, 2); /* c's thread is the one that stays */
+    most = 1;
+    go(2, 7);
+    finish();
+
+    assert_int_equal(most, 1);
+    trace_clear();
+}
+
+static void a_lower_limit_ends_idle_threads(void **state)
+{
+    (void)state;
+    start_three_idle();
+    assert_int_equal(async_executor_limit(&executor, 1), 0);
+    wait_for_threads(1);
+    callers[0].async = (struct async_frame){0};
+    callers[0].fn = job_of;
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+
+    assert_counts(1, 0, 0, 4);
+    assert_int_equal(executor.orders_, 0); /* no job needs the lock any more */
+    trace_clear();
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+static void the_limit_can_go_up_and_down_under_way(void **state)
+{
+    static struct async_task many_tasks[8];
+    static struct series many[8];
+    static const struct async_task no_task;
+    int i, wrong = 0, times = rounds();
+
+    (void)state;
+    start(1, 2);
+    for (i = 0; i < 8; i++) {
+        many_tasks[i] = no_task;
+        many[i] = (struct series){.executor = &executor, .times = times};
+        (void)async_spawn(&loop, &many_tasks[i], series, &many[i]);
+    }
+    for (i = 1; async_alive(&loop); i++) {
+        (void)async_poll(&loop, 0);
+        wrong += async_executor_limit(&executor, 1 + (unsigned)i % 4) != 0;
+    }
+    assert_int_equal(wrong, 0);
+    for (i = 0; i < 8; i++)
+        wrong += many[i].sum != sum_of_squares(times);
+    assert_int_equal(wrong, 0);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+static void a_limit_of_0_is_one_a_processor(void **state)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    (void)state;
+    start(1, 1);
+    assert_int_equal(async_executor_limit(&executor, 0), 0);
+    assert_int_equal(async_executor_count(&executor).limit,
+                     processors < ASYNC_MAX_WORKERS ? processors
+                                                    : ASYNC_MAX_WORKERS);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+static void a_limit_that_cannot_be_changes_nothing(void **state)
+{
+    int before, too_high, after;
+
+    (void)state;
+    before = async_executor_limit(&executor, 1);
+    start(1, 1);
+    too_high = async_executor_limit(&executor, ASYNC_MAX_WORKERS + 1);
+    assert_int_equal(async_executor_count(&executor).limit, 1);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+    after = async_executor_limit(&executor, 2);
+
+    assert_int_equal(before, ASYNC_ECLOSED);
+    assert_int_equal(too_high, ASYNC_EINVAL);
+    assert_int_equal(after, ASYNC_ECLOSED);
+}
+
+/* ---- more counts --------------------------------------------------------- */
+
+static void canceled_jobs_are_counted(void **state)
+{
+    (void)state;
+    start(1, 3);
+    callers[0].fn = watchful_job;
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    spawn_and_settle(1, 4); /* three are queued, one waits outside */
+    async_cancel(&loop, &tasks[4]);
+    async_cancel(&loop, &tasks[2]);
+    settle();
+    assert_int_equal(async_executor_count(&executor).canceled, 1);
+
+    go(0, 0);
+    async_executor_stop(&executor, ASYNC_STOP_CANCEL);
+    assert_int_equal(async_executor_count(&executor).canceled, 3);
+    assert_counts(0, 0, 0, 1);
+    finish();
+    trace_clear();
+}
+
+static void oldest_is_how_long_the_first_in_the_queue_has_waited(void **state)
+{
+    (void)state;
+    settle_at(100);
+    start(1, 3);
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    assert_int_equal(async_executor_count(&executor).oldest, 0);
+    spawn_and_settle(1, 1);
+    settle_at(130);
+    spawn_and_settle(2, 2);
+    assert_int_equal(async_executor_count(&executor).oldest, 30);
+    settle_at(150);
+    assert_int_equal(async_executor_count(&executor).oldest, 50);
+
+    async_cancel(&loop, &tasks[1]);
+    settle_at(150);
+    assert_int_equal(async_executor_count(&executor).oldest, 20);
+    go(0, 0);
+    post_take(&entered, 1);
+    assert_int_equal(async_executor_count(&executor).oldest, 0);
+    go(2, 2);
+    finish();
+    trace_clear();
+}
+
+/* ---- threads as they are asked for --------------------------------------- */
+
+static void log_started(struct async_executor *of)
+{
+    (void)pthread_mutex_lock(&lock);
+    strcat(ran, (const char *)of->arg);
+    (void)pthread_mutex_unlock(&lock);
+}
+
+static void log_stopping(struct async_executor *of)
+{
+    (void)of;
+    (void)pthread_mutex_lock(&lock);
+    strcat(ran, ">");
+    (void)pthread_mutex_unlock(&lock);
+}
+
+static void a_thread_is_announced_first_and_last(void **state)
+{
+    (void)state;
+    executor.started = log_started;
+    executor.stopping = log_stopping;
+    executor.arg = "<";
+    start(1, 2);
+    spawn_and_settle(0, 1);
+    go(0, 1);
+    finish();
+
+    assert_string_equal(ran, "<ab>");
+    trace_clear();
+}
+
+static void a_thread_that_ends_idle_is_announced_too(void **state)
+{
+    (void)state;
+    executor.started = log_started;
+    executor.stopping = log_stopping;
+    executor.arg = "<";
+    let_time_pass(1);
+    start(1, 1);
+    callers[0].fn = callers[1].fn = held_job;
+    go(0, 1);
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    wait_for_threads(0);
+    spawn(1);
+    finish();
+
+    assert_string_equal(ran, "<a><b>");
+    trace_clear();
+}
+
+static void
+the_hooks_run_on_the_thread_and_the_fields_outlast_a_stop(void **state)
+{
+    int i;
+
+    (void)state;
+    executor.started = log_started;
+    executor.arg = "<";
+    for (i = 0; i < 2; i++) {
+        start(1, 1);
+        callers[i].fn = job_of;
+        spawn(i);
+        finish();
+    }
+    assert_string_equal(ran, "<<");
+    trace_clear();
+}
+
+#ifdef __linux__
+static char thread_name[16];
+
+static int tell_name(struct async_job *job, void *arg)
+{
+    (void)job;
+    (void)arg;
+    return prctl(PR_GET_NAME, (unsigned long)(size_t)thread_name, 0, 0, 0);
+}
+
+static void threads_have_the_executors_name(void **state)
+{
+    char own[16] = "";
+
+    (void)state;
+    executor.name = "blocking files of all kinds";
+    start(1, 1);
+    callers[0].fn = tell_name;
+    spawn(0);
+    finish();
+    (void)prctl(PR_GET_NAME, (unsigned long)(size_t)own, 0, 0, 0);
+
+    assert_string_equal(thread_name, "blocking files ");
+    assert_string_not_equal(own, thread_name);
+    trace_clear();
+}
+#endif
+
+static void threads_have_the_stack_they_were_given(void **state)
+{
+    (void)state;
+    executor.stack_bytes = 1 << 20;
+    start(1, 1);
+    callers[0].fn = job_of;
+    spawn(0);
+    finish();
+    assert_int_equal(stack_asked_for, 1 << 20);
+
+    executor.stack_bytes = 0;
+    start(1, 1);
+    callers[1].fn = job_of;
+    spawn(1);
+    finish();
+    assert_int_equal(stack_asked_for, 0); /* as the system does */
+    trace_clear();
+}
+
+static void a_stack_that_is_too_small_is_the_jobs_error(void **state)
+{
+    (void)state;
+    executor.stack_bytes = 1;
+    start(1, 1);
+    callers[0].fn = job_of;
+    spawn(0);
+    finish();
+
+    assert_int_equal(callers[0].status, -EINVAL);
+    trace_clear();
+}
+
+/* ---- start --------------------------------------------------------------- */
+
+static void a_started_executor_is_busy(void **state)
+{
+    int status;
+
+    (void)state;
+    start(1, 1);
+    status = async_executor_start(&executor, 2, 2);
+
+    assert_int_equal(status, ASYNC_EBUSY);
+    assert_int_equal(async_executor_count(&executor).limit, 1);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+static void an_executor_whose_jobs_are_not_back_is_busy(void **state)
+{
+    int before, after;
+
+    (void)state;
+    start(1, 1);
+    spawn_and_settle(0, 0);
+    go(0, 0);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+    before = async_executor_start(&executor, 1, 1);
+    (void)async_run(&loop, NULL, NULL);
+    after = async_executor_start(&executor, 1, 1);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+
+    assert_int_equal(before, ASYNC_EBUSY);
+    assert_int_equal(after, 0);
+    assert_trace("a done\n");
+}
+
+/* ---- stop within a time -------------------------------------------------- */
+
+static void a_stop_that_takes_too_long_names_the_job_that_is_stuck(void **state)
+{
+    struct async_job *stuck = NULL;
+    int first, second;
+
+    (void)state;
+    start(1, 2);
+    callers[0].job.name = "reading the tape";
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    spawn_and_settle(1, 1);
+    let_time_pass(1);
+    first = async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 5, &stuck);
+    assert_int_equal(first, ASYNC_ETIMEDOUT);
+    assert_ptr_equal(stuck, &callers[0].job);
+    assert_string_equal(stuck->name, "reading the tape");
+    assert_counts(1, 1, 1, 0); /* it is all still there */
+
+    go(0, 1);
+    let_time_pass(0);
+    second = async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 5, &stuck);
+    assert_int_equal(second, 0);
+    assert_counts(0, 0, 0, 2);
+    finish();
+    assert_trace("a done\n"
+                 "b done\n");
+}
+
+static void of_several_stuck_jobs_the_first_is_named(void **state)
+{
+    struct async_job *stuck = NULL;
+    int status, i;
+
+    (void)state;
+    start(3, 3);
+    settle_at(10);
+    for (i = 2; i >= 0; i--) { /* c is the first */
+        spawn(i);
+        settle_at((async_time)(100 - i));
+        post_take(&entered, 1);
+    }
+    let_time_pass(1);
+    status = async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 5, &stuck);
+    go(0, 2);
+    let_time_pass(0);
+    finish();
+
+    assert_int_equal(status, ASYNC_ETIMEDOUT);
+    assert_ptr_equal(stuck, &callers[2].job);
+    trace_clear();
+}
+
+static void after_a_stop_that_took_too_long_the_executor_is_closed(void **state)
+{
+    int status, limit;
+
+    (void)state;
+    start(1, 1);
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    spawn_and_settle(1, 2); /* b is queued, c waits outside */
+    let_time_pass(1);
+    status = async_executor_stop_within(&executor, ASYNC_STOP_CANCEL, 5, NULL);
+    spawn_and_settle(3, 3);
+    limit = async_executor_limit(&executor, 2);
+
+    assert_int_equal(status, ASYNC_ETIMEDOUT);
+    assert_int_equal(limit, ASYNC_ECLOSED);
+    assert_int_equal(callers[1].status, ASYNC_ECLOSED);
+    assert_int_equal(callers[2].status, ASYNC_ECLOSED);
+    assert_int_equal(callers[3].status, ASYNC_ECLOSED);
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_PENDING);
+    go(0, 0);
+    let_time_pass(0);
+    finish();
+    assert_int_equal(callers[0].status, ASYNC_DONE);
+    trace_clear();
+}
+
+static void a_stuck_jobs_await_ends_when_it_does(void **state)
+{
+    async_status status;
+
+    (void)state;
+    start(1, 1);
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    let_time_pass(1);
+    assert_int_equal(
+        async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 5, NULL),
+        ASYNC_ETIMEDOUT);
+    go(0, 0);
+    status = async_run(&loop, NULL, NULL); /* before the second stop */
+
+    assert_int_equal(status, ASYNC_DONE);
+    assert_trace("a done\n");
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+static void what_a_drain_left_queued_a_cancel_drops(void **state)
+{
+    (void)state;
+    start(1, 2);
+    callers[0].fn = watchful_job;
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    spawn_and_settle(1, 2);
+    let_time_pass(1);
+    assert_int_equal(
+        async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 5, NULL),
+        ASYNC_ETIMEDOUT);
+    go(0, 0);
+    async_executor_stop(&executor, ASYNC_STOP_CANCEL);
+    finish();
+
+    assert_string_equal(ran, "a");
+    assert_int_equal(callers[1].status, ASYNC_ECLOSED);
+    assert_int_equal(callers[2].status, ASYNC_ECLOSED);
+    trace_clear();
+}
+
+static void a_stop_in_time_returns_0(void **state)
+{
+    struct async_job none, *stuck = &none;
+    int first, second;
+
+    (void)state;
+    start(1, 1);
+    callers[0].fn = job_of;
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    first =
+        async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 60000, &stuck);
+    second = async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 0, &stuck);
+
+    assert_int_equal(first, 0);
+    assert_int_equal(second, 0); /* it is stopped */
+    assert_ptr_equal(stuck, &none);
+    trace_clear();
+}
+
+static int stops_its_executor(struct async_job *job, void *arg)
+{
+    (void)job;
+    (void)arg;
+    return async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, UINT32_MAX,
+                                      NULL);
+}
+
+static void a_job_that_stops_its_executor_is_caught(void **state)
+{
+    (void)state;
+    start(1, 1);
+    callers[0].fn = stops_its_executor;
+    stops_are_noted(1);
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+    stops_are_noted(0);
+
+    assert_noted("an executor is stopped by a job of its own");
+    assert_trace("a would wait for itself\n");
+}
+
+static void a_job_that_begins_after_the_stop_sees_it(void **state)
+{
+    (void)state;
+    threads_are_held = 1;
+    start(1, 1);
+    callers[0].fn = watchful_job;
+    spawn_and_settle(0, 0);
+    (void)async_atomic_add_(&executor.orders_, ASYNC_ORDER_STOP_); /* first */
+    post_add(&let_start, 1);
+    go(0, 0);
+    finish();
+
+    assert_trace("a done\n");
+}
+
+/* ---- a fork ---------------------------------------------------------------
+ */
+
+/* What the child returns, 99 if it hangs. */
+static int in_a_child(int (*act)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        (void)alarm(20);
+        _exit(act());
+    }
+    assert_true(child > 0);
+    (void)waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
+
+static int child_offloads(void)
+{
+    spawn(2);
+    settle();
+    return callers[2].status == ASYNC_ENOTSUP ? 0 : 1;
+}
+
+static int child_limits_and_stops(void)
+{
+    struct async_executor_counts counts = async_executor_count(&executor);
+
+    if (counts.running != 1 || counts.queued != 1)
+        return 1;
+    if (async_executor_limit(&executor, 2) != ASYNC_ENOTSUP)
+        return 2;
+    if (async_executor_start(&executor, 1, 1) != ASYNC_EBUSY)
+        return 3;
+    if (async_executor_stop_within(&executor, ASYNC_STOP_DRAIN, 60000, NULL) !=
+        ASYNC_ENOTSUP)
+        return 4;
+    async_executor_stop(&executor, ASYNC_STOP_CANCEL);
+    settle();
+    if (callers[1].status != ASYNC_ECLOSED)
+        return 5;
+    spawn(2);
+    settle();
+    return callers[2].status == ASYNC_ECLOSED ? 0 : 6;
+}
+
+static int child_cancels(void)
+{
+    async_cancel(&loop, &tasks[1]);
+    settle();
+    return callers[1].status == ASYNC_ECANCELED ? 0 : 1;
+}
+
+static int child_starts_its_own(void)
+{
+    static struct async_loop other;
+    struct series frame = {.executor = &other_executor, .times = 10};
+
+    if (async_executor_start(&other_executor, 2, 2) != 0 ||
+        async_run(&other, series, &frame) != ASYNC_DONE)
+        return 1;
+    async_executor_stop(&other_executor, ASYNC_STOP_DRAIN);
+    return frame.sum == sum_of_squares(10) ? 0 : 2;
+}
+
+/* One job runs, one is queued, the lock is held: a child has that for ever. */
+static int fork_in_the_midst(int (*act)(void))
+{
+    int status;
+
+    start(1, 2);
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
+    spawn_and_settle(1, 1);
+    async_os_lock_take_(&executor.lock_);
+    status = in_a_child(act);
+    async_os_lock_give_(&executor.lock_);
+    trace_clear();
+    go(0, 1);
+    finish();
+    assert_trace("a done\n"
+                 "b done\n"); /* the parent has not noticed */
+    return status;
+}
+
+static void a_job_in_a_forks_child_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(fork_in_the_midst(child_offloads), 0);
+}
+
+static void all_but_counts_is_refused_in_a_forks_child(void **state)
+{
+    (void)state;
+    assert_int_equal(fork_in_the_midst(child_limits_and_stops), 0);
+}
+
+static void a_queued_job_can_be_canceled_in_a_forks_child(void **state)
+{
+    (void)state;
+    assert_int_equal(fork_in_the_midst(child_cancels), 0);
+}
+
+static void a_forks_child_may_have_an_executor_of_its_own(void **state)
+{
+    (void)state;
+#if !defined(__SANITIZE_THREAD__) /* which forbids threads there */
+    assert_int_equal(fork_in_the_midst(child_starts_its_own), 0);
+#else
+    (void)child_starts_its_own;
+#endif
+}
+
 /* ---- many --------------------------------------------------------------- */
 
 enum { MANY = 40 };
@@ -1243,6 +2380,53 @@ static void many_workers_and_one_place_are_enough(void **state)
 {
     (void)state;
     run_many(8, 1);
+}
+
+/* ---- looking before sleeping ----------------------------------------------
+ */
+
+static void with_spin_many_jobs_of_many_tasks_all_come_back(void **state)
+{
+    (void)state;
+    executor.spin = 100;
+    run_many(2, 8);
+}
+
+static void with_spin_a_job_that_takes_long_still_wakes_the_loop(void **state)
+{
+    (void)state;
+    executor.spin = 3;
+    start(1, 1);
+    async_attach(&loop, &test_host);
+    spawn_and_settle(0, 0); /* the loop has looked for long enough */
+    post_take(&entered, 1);
+    (void)post_empty(&notified);
+    go(0, 0);
+    post_take(&notified, 1);
+    async_attach(&loop, NULL);
+    finish();
+
+    assert_trace("a done\n");
+}
+
+static void while_the_loop_looks_nobody_wakes_it(void **state)
+{
+    (void)state;
+    executor.spin = UINT32_MAX;
+    start(1, 1);
+    async_attach(&loop, &test_host);
+    (void)async_poll(&loop, 0);
+    (void)post_empty(&notified);
+    callers[0].fn = job_of;
+    spawn(0);
+    (void)post_empty(&notified);
+    (void)async_poll(&loop, 0); /* it ends when the job is back */
+    settle();                   /* and no worker counts to so many */
+
+    assert_trace("a done\n");
+    assert_int_equal(post_empty(&notified), 0);
+    async_attach(&loop, NULL);
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
 }
 
 /* Two jobs that wait for each other on their threads, again and again. */
@@ -1691,6 +2875,10 @@ int main(void)
         thread_claim(a_canceled_jobs_struct_serves_the_next_call),
         thread_claim(a_result_on_its_way_when_the_cancel_comes_is_kept),
         thread_claim(a_job_canceled_in_its_first_step_never_runs),
+        thread_claim(a_job_that_begins_as_it_is_withdrawn_is_awaited),
+        thread_claim(a_job_that_is_withdrawn_as_it_begins_never_runs),
+        thread_claim(a_job_that_comes_as_the_last_thread_ends_is_not_forgotten),
+        thread_claim(a_job_that_comes_as_a_thread_goes_idle_is_not_forgotten),
         thread_claim(a_timeout_tells_a_running_job_and_awaits_it),
         thread_claim(a_queued_job_that_times_out_never_runs),
         thread_claim(a_job_in_time_leaves_no_timer),
@@ -1706,6 +2894,51 @@ int main(void)
         thread_claim(stop_of_an_executor_without_threads_returns_at_once),
         thread_claim(a_stopped_executor_can_be_started_again),
         thread_claim(a_task_may_stop_the_executor_that_others_wait_for),
+        thread_claim(the_thread_that_went_idle_last_is_used_first),
+        thread_claim(a_thread_that_was_idle_for_long_ends),
+        thread_claim(work_for_which_all_threads_have_ended_gets_new_ones),
+        thread_claim(a_thread_waits_as_long_as_idle_ms_says),
+        thread_claim(without_idle_ms_a_thread_waits_for_10_s),
+        thread_claim(a_thread_may_be_kept_for_ever),
+        thread_claim(an_ended_threads_jobs_are_still_counted),
+        thread_claim(
+            no_job_waits_behind_one_that_blocks_while_a_thread_is_idle),
+        thread_claim(the_first_job_of_a_round_begins_before_the_round_ends),
+        thread_claim(a_later_job_of_a_round_wakes_who_went_idle_in_it),
+        thread_claim(all_threads_wake_for_jobs_of_one_round),
+        thread_claim(a_higher_limit_starts_threads_for_what_is_queued),
+        thread_claim(a_lower_limit_ends_threads_after_the_job_they_are_at),
+        thread_claim(a_lower_limit_ends_idle_threads),
+        thread_claim(the_limit_can_go_up_and_down_under_way),
+        thread_claim(a_limit_of_0_is_one_a_processor),
+        thread_claim(a_limit_that_cannot_be_changes_nothing),
+        thread_claim(canceled_jobs_are_counted),
+        thread_claim(oldest_is_how_long_the_first_in_the_queue_has_waited),
+        thread_claim(a_thread_is_announced_first_and_last),
+        thread_claim(a_thread_that_ends_idle_is_announced_too),
+        thread_claim(the_hooks_run_on_the_thread_and_the_fields_outlast_a_stop),
+        thread_claim(threads_have_the_stack_they_were_given),
+        thread_claim(a_stack_that_is_too_small_is_the_jobs_error),
+        thread_claim(a_started_executor_is_busy),
+        thread_claim(an_executor_whose_jobs_are_not_back_is_busy),
+        thread_claim(a_stop_that_takes_too_long_names_the_job_that_is_stuck),
+        thread_claim(of_several_stuck_jobs_the_first_is_named),
+        thread_claim(after_a_stop_that_took_too_long_the_executor_is_closed),
+        thread_claim(a_stuck_jobs_await_ends_when_it_does),
+        thread_claim(what_a_drain_left_queued_a_cancel_drops),
+        thread_claim(a_stop_in_time_returns_0),
+        thread_claim(a_job_that_stops_its_executor_is_caught),
+        thread_claim(a_job_that_begins_after_the_stop_sees_it),
+        thread_claim(a_job_in_a_forks_child_is_refused),
+        thread_claim(all_but_counts_is_refused_in_a_forks_child),
+        thread_claim(a_queued_job_can_be_canceled_in_a_forks_child),
+        thread_claim(a_forks_child_may_have_an_executor_of_its_own),
+        thread_claim(with_spin_many_jobs_of_many_tasks_all_come_back),
+        thread_claim(with_spin_a_job_that_takes_long_still_wakes_the_loop),
+        thread_claim(while_the_loop_looks_nobody_wakes_it),
+#ifdef __linux__
+        thread_claim(threads_have_the_executors_name),
+#endif
         thread_claim(many_jobs_of_many_tasks_all_come_back),
         thread_claim(one_worker_and_one_place_are_enough),
         thread_claim(many_workers_and_one_place_are_enough),

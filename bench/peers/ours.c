@@ -566,7 +566,7 @@ static async carrier(struct async_loop *loop, void *frame)
 
 static void offload1(long count)
 {
-    struct async_executor executor;
+    static struct async_executor executor;
     struct async_loop loop = {0};
     struct carrier frame = {.executor = &executor, .count = count};
 
@@ -582,7 +582,7 @@ static void offload(long count)
 {
     static struct carrier frames[CARRIERS];
     static struct async_task tasks[CARRIERS];
-    struct async_executor executor;
+    static struct async_executor executor;
     struct async_loop loop = {0};
     long done = 0;
     int i;
@@ -672,7 +672,7 @@ static async parts(struct async_loop *loop, void *frame)
 
 static void pi(long count)
 {
-    struct async_executor executor;
+    static struct async_executor executor;
     struct async_loop loop = {0};
     struct parts frame = {.count = (size_t)count};
     long i, sequence = 0, parallel = 0;

@@ -42,20 +42,49 @@ static async_status offload(struct async_loop *loop, void *frame)
     async_end();
 }
 
+static void a_thread_is_here(struct async_executor *executor)
+{
+    executor->arg = executor;
+}
+
+static int posts_made;
+
+static void count_post(struct async_loop *loop, struct async_post *post)
+{
+    (void)loop;
+    posts_made += post->next_ == NULL;
+}
+
 static int check_async_thread(void)
 {
+    static struct async_post post;
     static struct async_loop loop;
     static struct offloads offloads;
     static struct async_executor unused;
     struct async_executor_counts counts;
+    struct async_job *stuck = NULL;
 
+    unused.name = "unused";
+    unused.stack_bytes = 1 << 16;
+    unused.idle_ms = UINT32_MAX;
+    unused.spin = 1;
+    unused.started = a_thread_is_here;
+    unused.stopping = NULL;
     CHECK(async_executor_start(&unused, 0, 0) == 0);
+    CHECK(async_executor_limit(&unused, 1) == 0);
     counts = async_executor_count(&unused);
-    CHECK(counts.threads == 0 && counts.limit > 0);
-    async_executor_stop(&unused, ASYNC_STOP_CANCEL);
+    CHECK(counts.threads == 0 && counts.limit == 1 && counts.running == 0);
+    CHECK(counts.queued == 0 && counts.done == 0 && counts.canceled == 0);
+    CHECK(counts.oldest == 0 && unused.arg == NULL);
+    CHECK(async_executor_stop_within(&unused, ASYNC_STOP_CANCEL, 1, &stuck) ==
+              0 &&
+          !stuck);
+    offloads.job.name = "a sum";
     CHECK(async_executor_start(&offloads.executor, 2, 4) == 0);
     CHECK(async_run(&loop, offload, &offloads) == ASYNC_DONE);
     CHECK(offloads.sum == 10 && offloads.rc == ASYNC_ECLOSED);
+    async_post_send(&loop, &post, count_post);
+    CHECK(async_poll(&loop, 0) == ASYNC_FOREVER && posts_made == 1);
     return 0;
 }
 

@@ -1,0 +1,243 @@
+/* async_os.h: threads, locks and conditions, named once.
+ * SPDX-License-Identifier: MIT
+ *
+ * What async_thread.h needs of an operating system, in a dozen functions: to
+ * bring it to another one is to write these. Included by async_thread.h;
+ * nothing in here is called by a program.
+ */
+#ifndef ASYNC_OS_H
+#define ASYNC_OS_H
+
+#include "async_loop.h" /* whether there is a system; its clock */
+
+#if !ASYNC_HAVE_RUN_
+#error "async_thread.h needs POSIX threads: leave it out on this target"
+#endif
+
+#include <errno.h>   /* ETIMEDOUT */
+#include <pthread.h> /* all of it */
+#include <unistd.h>  /* sysconf, getpid */
+#ifdef __linux__
+#include <sys/prctl.h> /* a thread's name */
+#endif
+
+/* Which processor, or process, this is. */
+
+/* How many processors there are; 1 if nobody knows. */
+static inline unsigned async_os_processors_(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return processors < 1        ? 1
+           : processors > 0x7FFF ? 0x7FFF
+                                 : (unsigned)processors;
+}
+
+/* Another one after a fork. */
+static inline long async_os_process_(void)
+{
+    return (long)getpid();
+}
+
+/* What a thread does that looks again at once. */
+static inline void async_os_pause_(void)
+{
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+    __builtin_ia32_pause();
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* ---- locks -------------------------------------------------------------- */
+
+typedef pthread_mutex_t async_os_lock_;
+
+/* Returns 0 or a negated errno, as all that can fail here. */
+static inline int async_os_lock_make_(async_os_lock_ *lock)
+{
+    return -pthread_mutex_init(lock, NULL);
+}
+
+static inline void async_os_lock_end_(async_os_lock_ *lock)
+{
+    (void)pthread_mutex_destroy(lock);
+}
+
+static inline void async_os_lock_take_(async_os_lock_ *lock)
+{
+    (void)pthread_mutex_lock(lock);
+}
+
+static inline void async_os_lock_give_(async_os_lock_ *lock)
+{
+    (void)pthread_mutex_unlock(lock);
+}
+
+/* ---- conditions ---------------------------------------------------------- */
+
+typedef pthread_cond_t async_os_signal_;
+
+/* A moment of the clock that only goes forward. */
+struct async_os_moment_ {
+    struct timespec at;
+};
+
+static inline struct async_os_moment_ async_os_moment_in_(uint32_t ms)
+{
+    struct ASYNC_TIMESPEC_ now = {0, 0};
+    struct async_os_moment_ moment;
+    long nanoseconds;
+
+    (void)async_clock_(ASYNC_CLOCK_ID_, &now);
+    nanoseconds = now.tv_nsec + (long)(ms % 1000) * 1000000;
+    moment.at.tv_sec =
+        now.tv_sec + (time_t)(ms / 1000) + nanoseconds / 1000000000;
+    moment.at.tv_nsec = nanoseconds % 1000000000;
+    return moment;
+}
+
+#if defined(__APPLE__)
+
+static inline int async_os_signal_make_(async_os_signal_ *signal)
+{
+    return -pthread_cond_init(signal, NULL);
+}
+
+#else
+
+#if defined(_POSIX_C_SOURCE) && _POSIX_C_SOURCE >= 200112L
+#define async_os_condattr_setclock_ pthread_condattr_setclock
+#else /* -std=c99 hides it; it is there all the same */
+int async_os_condattr_setclock_(pthread_condattr_t *attributes,
+                                int id) __asm__("pthread_condattr_setclock");
+#endif
+
+static inline int async_os_signal_make_(async_os_signal_ *signal)
+{
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+
+    if (error)
+        return -error;
+    error = async_os_condattr_setclock_(&attributes, ASYNC_CLOCK_ID_);
+    if (!error)
+        error = pthread_cond_init(signal, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    return -error;
+}
+
+#endif
+
+static inline void async_os_signal_end_(async_os_signal_ *signal)
+{
+    (void)pthread_cond_destroy(signal);
+}
+
+static inline void async_os_signal_one_(async_os_signal_ *signal)
+{
+    (void)pthread_cond_signal(signal);
+}
+
+/* Waits for a signal, or for nothing: the caller looks again. */
+static inline void async_os_wait_(async_os_signal_ *signal,
+                                  async_os_lock_ *lock)
+{
+    (void)pthread_cond_wait(signal, lock);
+}
+
+/* The same, until the moment. False: it has come. */
+static inline int async_os_wait_until_(async_os_signal_ *signal,
+                                       async_os_lock_ *lock,
+                                       const struct async_os_moment_ *moment)
+{
+#if defined(__APPLE__)
+    struct async_os_moment_ now = async_os_moment_in_(0);
+    struct timespec rest = moment->at;
+
+    rest.tv_sec -= now.at.tv_sec;
+    rest.tv_nsec -= now.at.tv_nsec;
+    if (rest.tv_nsec < 0) {
+        rest.tv_sec--;
+        rest.tv_nsec += 1000000000;
+    }
+    return rest.tv_sec >= 0 &&
+           pthread_cond_timedwait_relative_np(signal, lock, &rest) == 0;
+#else
+    return pthread_cond_timedwait(signal, lock, &moment->at) == 0;
+#endif
+}
+
+/* ---- threads ------------------------------------------------------------- */
+
+typedef pthread_t async_os_thread_;
+
+/* Starts fn(arg) on a thread with a stack of so many bytes, 0: the system's
+ * number. */
+static inline int async_os_thread_start_(async_os_thread_ *thread,
+                                         size_t stack_bytes,
+                                         void *(*fn)(void *), void *arg)
+{
+    pthread_attr_t attributes;
+    int error;
+
+    if (!stack_bytes)
+        return -pthread_create(thread, NULL, fn, arg);
+    error = pthread_attr_init(&attributes);
+    if (error)
+        return -error;
+    error = pthread_attr_setstacksize(&attributes, stack_bytes);
+    if (!error)
+        error = pthread_create(thread, &attributes, fn, arg);
+    (void)pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+/* Waits until it has ended. */
+static inline void async_os_thread_join_(async_os_thread_ thread)
+{
+    (void)pthread_join(thread, NULL);
+}
+
+static inline int async_os_thread_is_this_(async_os_thread_ thread)
+{
+    return pthread_equal(thread, pthread_self());
+}
+
+/* Names the calling thread, where threads have names: 15 characters of it. */
+static inline void async_os_thread_name_(const char *name)
+{
+#if defined(__linux__)
+    (void)prctl(PR_SET_NAME, (unsigned long)(size_t)name, 0ul, 0ul, 0ul);
+#elif defined(__APPLE__)
+    (void)pthread_setname_np(name);
+#else
+    (void)name;
+#endif
+}
+
+#endif /* ASYNC_OS_H */
+
+/*
+ * MIT License
+ *
+ * Copyright (c) 2026 async.h authors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy
+ * of this software and associated documentation files (the "Software"), to deal
+ * in the Software without restriction, including without limitation the rights
+ * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+ * copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions:
+ *
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+ * SOFTWARE.
+ */
