@@ -40,8 +40,8 @@ static async_status call_it(struct async_loop *loop, void *frame)
     struct caller *self = (struct caller *)frame;
 
     async_begin(self);
-    if (async_spawn_on(self->there, &self->call, double_it_there, &self->doubling_there) <
-        0)
+    if (async_spawn_on(self->there, &self->call, double_it_there,
+                       &self->doubling_there) < 0)
         async_fail(ASYNC_EBUSY);
     async_cancel_on(&self->call);
     async_catch(self->rc, async_join_on(loop, &self->call));
@@ -60,8 +60,8 @@ static void *block(void *arg)
     struct blocked *self = (struct blocked *)arg;
     struct async_remote call = ASYNC_ZERO_;
 
-    self->status = async_run_on(&self->loop, &call, double_it_there, &self->doubling_there,
-                                ASYNC_NO_TIMEOUT);
+    self->status = async_run_on(&self->loop, &call, double_it_there,
+                                &self->doubling_there, ASYNC_NO_TIMEOUT);
     async_flag_set(&self->loop, &self->stop);
     return NULL;
 }
