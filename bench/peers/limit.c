@@ -19,7 +19,8 @@
  * timers     a flat wheel of 1 ms slots, linked, the next slots fetched ahead;
  *            timers-heap: a 4-ary array heap with back pointers. The better of
  *            the two is the limit.
- * offload1   one job, and a futex there and back, so Linux only
+ * offload1   one job, and a futex there and back, so Linux only;
+ *            condvar-offload1: a mutex and two conditions
  * offload    lists of jobs, moved in batches of 64
  * skynet     last-in first-out, frames from a free list
  */
@@ -892,6 +893,62 @@ static void offload1(long count)
     must(job.done == count, "jobs are missing");
 }
 
+/* The same by what POSIX has. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t queued, finished;
+    struct job *job; /* queued */
+    int done, closed;
+} post = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .queued = PTHREAD_COND_INITIALIZER,
+          .finished = PTHREAD_COND_INITIALIZER};
+
+static void *condvar_worker(void *arg)
+{
+    struct job *job;
+
+    (void)arg;
+    pthread_mutex_lock(&post.lock);
+    for (;;) {
+        while (!post.job && !post.closed)
+            pthread_cond_wait(&post.queued, &post.lock);
+        job = post.job;
+        if (!job)
+            break;
+        post.job = NULL;
+        pthread_mutex_unlock(&post.lock);
+        job->fn(job);
+        pthread_mutex_lock(&post.lock);
+        post.done = 1;
+        pthread_cond_signal(&post.finished);
+    }
+    pthread_mutex_unlock(&post.lock);
+    return NULL;
+}
+
+static void condvar_offload1(long count)
+{
+    struct job job = {.fn = nothing};
+    pthread_t thread;
+    long i;
+
+    post.closed = 0;
+    must(pthread_create(&thread, NULL, condvar_worker, NULL) == 0, "no thread");
+    pthread_mutex_lock(&post.lock);
+    for (i = 0; i < count; i++) {
+        post.job = &job;
+        pthread_cond_signal(&post.queued);
+        while (!post.done)
+            pthread_cond_wait(&post.finished, &post.lock);
+        post.done = 0;
+    }
+    post.closed = 1;
+    pthread_cond_signal(&post.queued);
+    pthread_mutex_unlock(&post.lock);
+    pthread_join(thread, NULL);
+    must(job.done == count, "jobs are missing");
+}
+
 enum { IN_FLIGHT = 1000, BATCH = 64 };
 
 /* Takes up to a batch, runs it, hands it back as one list. */
@@ -1307,6 +1364,7 @@ static const struct workload {
     {"timers-heap", timers_heap, 0},
     {"gather", gather, 1},
     {"offload1", offload1, 10},
+    {"condvar-offload1", condvar_offload1, 10},
     {"offload", offload, 10},
     {"pi", pi, 0},
     {"pingpong", pingpong, 10},
