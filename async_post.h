@@ -49,11 +49,12 @@ static inline void
 async_post_send(struct async_loop *loop, struct async_post *post,
                 void (*fn)(struct async_loop *loop, struct async_post *post))
 {
+    void (*take)(struct async_loop *) = async_take_posted_;
     size_t top;
 
     post->fn = fn;
     if (!ASYNC_LOAD_(&loop->take_posted_))
-        ASYNC_STORE_(&loop->take_posted_, &async_take_posted_);
+        ASYNC_STORE_(&loop->take_posted_, take);
     do {
         top = async_atomic_load_(&loop->posted_);
         post->next_ = (struct async_post *)top;

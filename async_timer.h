@@ -451,9 +451,10 @@ static inline int async_deadlines_check_(struct async_deadlines_ *deadlines)
         do {
             if (!async_before_(deadlines->base, wait->on.deadline) ||
                 async_slot_(deadlines, wait->on.deadline) != i ||
-                (wait != first && wait->status) ||
-                (first->status &&
-                 async_before_(wait->on.deadline, first->on.deadline)))
+                (ASYNC_RADIX_BITS > 1 &&
+                 ((wait != first && wait->status) ||
+                  (first->status &&
+                   async_before_(wait->on.deadline, first->on.deadline)))))
                 return 0;
             if (!least || async_before_(wait->on.deadline, least->on.deadline))
                 least = wait;

@@ -347,10 +347,14 @@ static inline async_status async_call_step_(struct async_loop *loop,
     async_status status;
     int pends;
 
-    if (loop->current_->wait_.flags & (ASYNC_IS_CANCELED_ | ASYNC_IS_LATE_))
+    if (loop->current_->wait_.flags & ASYNC_ASKS_)
         /* whether it lands each level may have a say in: from the top */
         return call->up_fn_(loop, call->up_frame_);
     status = async_call_go_(loop, call, &pends);
+    if (status == ASYNC_ASKED_) { /* by this step: the levels above answer it */
+        loop->step_ |= ASYNC_STEP_AGAIN_;
+        return ASYNC_PENDING;
+    }
     if (pends)
         return status;
     call->status_ = async_fit_(status);

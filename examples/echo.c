@@ -44,7 +44,7 @@ struct connection {
 };
 
 static struct connection connections[CONNECTIONS], *free_ones;
-static struct async_semaphore places = {CONNECTIONS, NULL};
+static struct async_semaphore places = {.permits = CONNECTIONS};
 static int served;
 
 static async connection(struct async_loop *loop, void *frame)

@@ -703,7 +703,7 @@ static void check_asks(const struct actor *actor, const struct node *at)
     const struct async_wait_ *wait = &actor->task->wait_;
     int asks = 0, can = actor->is_waiting;
 
-    if ((at->op == GATHER || at->op == MAP) && at->batch.error_)
+    if ((at->op == GATHER || at->op == MAP) && at->batch.result_)
         can = 0; /* it unwinds */
     for (; at; at = at->parent) {
         if (at->op <= CALLED && at->nesting) {
@@ -795,7 +795,7 @@ static void check_at_rest(async_time ticks)
                         !(at->is_root || at->is_called),
                     "a yield waits for a tick");
         if (!actor->is_waiting ||
-            ((at->op == GATHER || at->op == MAP) && at->batch.error_))
+            ((at->op == GATHER || at->op == MAP) && at->batch.result_))
             continue;
         model_check(actor->asked != 1 || actor->closing, "a cancel was lost");
         if (at->op == FLAG)

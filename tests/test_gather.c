@@ -84,6 +84,25 @@ static async parent(struct async_loop *on, void *frame)
     async_end();
 }
 
+/* Cancels `task` at the very moment at which another one has ended, before
+ * those run that wait for it otherwise. */
+struct meddler {
+    struct async_frame async;
+    struct async_task *joined;
+    struct async_task task;
+    int rc;
+};
+
+static async meddler(struct async_loop *on, void *frame)
+{
+    struct meddler *self = frame;
+
+    async_begin(self);
+    async_catch(self->rc, async_join(on, self->joined));
+    async_cancel(on, &task);
+    async_end();
+}
+
 /* ---- gather ------------------------------------------------------------- */
 
 static void gather_ends_when_its_last_task_has_ended(void **state)
@@ -431,17 +450,57 @@ static void a_cancel_before_an_error_is_what_gather_returns(void **state)
 static void a_gather_that_ends_on_the_tick_of_a_cancel_has_ended(void **state)
 {
     struct parent frame = {.count = 1, .calls = {{.name = "a", .ms = 10}}};
+    struct meddler meddling = {.joined = &frame.tasks[0]};
 
     (void)state;
     spawn(&task, parent, &frame);
     (void)run_to(9);
-    now = 10;
-    (void)async_poll(&loop, now); /* a ends, and lets the gather go */
-    async_cancel(&loop, &task);
+    spawn(&meddling.task, meddler, &meddling);
     (void)run_to(100);
 
     assert_trace("10 a is done\n"
                  "10 gather done\n");
+}
+
+static void canceling_the_batch_of_a_gather_makes_it_return_that(void **state)
+{
+    struct parent frame = {.count = 2,
+                           .calls = {{.name = "a", .ms = 50, .clean_ms = 7},
+                                     {.name = "b", .ms = 60}}};
+
+    (void)state;
+    spawn(&task, parent, &frame);
+    (void)run_to(10);
+    async_batch_cancel(&loop, &frame.batch);
+    (void)run_to(100);
+
+    assert_trace("10 b gives up\n"
+                 "17 a gives up\n"
+                 "17 gather canceled\n");
+}
+
+static void
+canceling_the_batch_of_a_gather_that_unwinds_changes_nothing(void **state)
+{
+    struct parent frame = {.count = 2,
+                           .late_ms = 5,
+                           .calls = {{.name = "a", .ms = 10, .error = -EIO},
+                                     {.name = "b", .ms = 40}}};
+
+    (void)state;
+    spawn(&task, parent, &frame);
+    (void)run_to(1);
+    frame.tasks[1].fn = stubborn_child; /* the same frame, from its start */
+    frame.calls[1].async = (struct async_frame){0};
+    (void)run_to(20);
+    async_batch_cancel(&loop, &frame.batch); /* b was asked once */
+    (void)run_to(100);
+    async_batch_cancel(&loop, &frame.batch); /* nothing waits */
+
+    assert_trace("10 a gives up\n"
+                 "10 b does not mind\n"
+                 "50 b is done\n"
+                 "50 gather Input/output error\n");
 }
 
 static void failed_tasks_of_a_gather_are_not_reported_as_unhandled(void **state)
@@ -962,6 +1021,33 @@ a_canceled_map_starts_no_more_calls_and_awaits_the_others(void **state)
                  "14 a gives up\n"
                  "14 map canceled\n");
     assert_int_equal(frame.calls[2].async.state_, 0);
+}
+
+static void a_map_whose_batch_is_canceled_starts_no_more_calls(void **state)
+{
+    int collect;
+
+    for (collect = 0; collect < 2; collect++) {
+        struct mapper frame = {.count = 3,
+                               .limit = 2,
+                               .batch = {.collect = collect},
+                               .calls = {{.name = "a", .ms = 30},
+                                         {.name = "b", .ms = 40},
+                                         {.name = "c", .ms = 10}}};
+
+        (void)timeline_setup(state);
+        spawn(&task, mapper, &frame);
+        (void)run_to(10);
+        async_batch_cancel(&loop, &frame.batch);
+        (void)run_to(100);
+
+        assert_trace("0 a starts\n"
+                     "0 b starts\n"
+                     "10 a gives up\n"
+                     "10 b gives up\n"
+                     "10 map canceled\n");
+        assert_int_equal(frame.calls[2].async.state_, 0);
+    }
 }
 
 static void failed_calls_of_a_map_are_not_reported_as_unhandled(void **state)
@@ -2590,6 +2676,9 @@ int main(void)
         timeline_claim(an_error_before_a_cancel_is_what_gather_returns),
         timeline_claim(a_cancel_before_an_error_is_what_gather_returns),
         timeline_claim(a_gather_that_ends_on_the_tick_of_a_cancel_has_ended),
+        timeline_claim(canceling_the_batch_of_a_gather_makes_it_return_that),
+        timeline_claim(
+            canceling_the_batch_of_a_gather_that_unwinds_changes_nothing),
         timeline_claim(failed_tasks_of_a_gather_are_not_reported_as_unhandled),
         timeline_claim(a_batch_and_its_tasks_serve_a_second_gather),
         timeline_claim(
@@ -2615,6 +2704,7 @@ int main(void)
         timeline_claim(a_collecting_map_makes_all_calls_whatever_fails),
         timeline_claim(
             a_canceled_map_starts_no_more_calls_and_awaits_the_others),
+        timeline_claim(a_map_whose_batch_is_canceled_starts_no_more_calls),
         timeline_claim(failed_calls_of_a_map_are_not_reported_as_unhandled),
         timeline_claim(fifty_calls_of_a_second_ten_at_a_time_take_five_seconds),
         timeline_claim(a_child_in_time_is_not_disturbed),

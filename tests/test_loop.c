@@ -3188,6 +3188,74 @@ static void calls_recurse(void **state)
     assert_int_equal(sum, 3 * 3 * 3 * 3 * 3);
 }
 
+/* Calls, in its finally section, what cancels its own task between two waits.
+ */
+struct cleaner {
+    struct async_frame async;
+    struct async_call_frame calls[2];
+    int depth, status;
+};
+
+static async clean(struct async_loop *on, void *frame)
+{
+    struct cleaner *self = frame;
+
+    async_begin(self);
+    await(async_sleep_ms(on, 1)); /* from here on it is stepped alone */
+    async_cancel(on, async_current(on));
+    async_catch(self->status, async_sleep_ms(on, 10));
+    trace("clean-up %s", async_strerror(self->status));
+    async_end();
+}
+
+static async clean_deeper(struct async_loop *on, void *frame)
+{
+    struct cleaner *self = frame;
+
+    return async_call(on, &self->calls[1], clean, &self[1]);
+}
+
+static async call_to_clean(struct async_loop *on, void *frame)
+{
+    struct cleaner *self = frame;
+
+    async_begin(self);
+    async_finally();
+    await(async_call(on, &self->calls[0], self->depth ? clean_deeper : clean,
+                     &self[1]));
+    async_end();
+}
+
+static void a_cancel_from_within_a_call_from_finally_waits_for_it(void **state)
+{
+    int depth;
+
+    (void)state;
+    for (depth = 0; depth < 2; depth++) {
+        struct cleaner frames[3] = {{.depth = depth}};
+
+        spawn(0, call_to_clean, frames);
+        (void)async_poll(&loop, 0);
+        (void)async_poll(&loop, 1);
+        (void)async_poll(&loop, 11);
+        assert_trace("clean-up done\n");
+        assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+        async_loop_init(&loop);
+    }
+}
+
+static void a_cancel_from_within_a_call_lands_in_its_next_wait(void **state)
+{
+    struct cleaner frames[2] = {{.depth = 0}};
+
+    (void)state;
+    spawn(0, clean_deeper, frames);
+    (void)async_poll(&loop, 0);
+    (void)async_poll(&loop, 1);
+    assert_trace("clean-up canceled\n");
+    assert_int_equal(async_task_outcome(&tasks[0]), ASYNC_DONE);
+}
+
 static void call_outside(void *call)
 {
     (void)async_call(&loop, call, worker, NULL);
@@ -3598,6 +3666,8 @@ int main(void)
         loop_claim(a_call_that_ends_in_time_stops_its_timeout),
         loop_claim(a_plain_yield_in_a_called_function_is_a_yield),
         loop_claim(a_plain_condition_in_a_called_function_is_looked_at),
+        loop_claim(a_cancel_from_within_a_call_from_finally_waits_for_it),
+        loop_claim(a_cancel_from_within_a_call_lands_in_its_next_wait),
         loop_claim(a_call_may_be_used_again),
         loop_claim(calls_recurse),
         loop_claim(a_call_outside_a_task_is_caught),

@@ -14,31 +14,11 @@
 
 enum event { NOTHING, FINISH, ERROR, TIMEOUT, CANCEL, WAKE, CLOSE };
 
-/* A line that can be closed, as a queue's: whoever waits gets a turn, or
- * ASYNC_ECLOSED. */
-struct gate {
-    struct async_wait_ *line;
-    int closed;
+/* A queue of one number. */
+struct numbers {
+    struct async_queue async;
+    int items[1];
 };
-
-static async gate_wait(struct async_loop *on, struct gate *gate)
-{
-    if (gate->closed && !async_waits_in_(on, &gate->line))
-        return ASYNC_ECLOSED;
-    return async_line_wait_(on, &gate->line);
-}
-
-static void gate_open(struct async_loop *on, struct gate *gate)
-{
-    (void)async_line_wake_(on, &gate->line, ASYNC_DONE);
-}
-
-static void gate_close(struct async_loop *on, struct gate *gate)
-{
-    gate->closed = 1;
-    while (async_line_wake_(on, &gate->line, ASYNC_ECLOSED))
-        ;
-}
 
 /* Waits, and then ends, fails, or holds what it was granted for 10 ms. */
 struct part {
@@ -47,7 +27,8 @@ struct part {
     enum event ends; /* its wait */
     int returns;     /* as soon as it has what it was granted */
     struct async_semaphore semaphore;
-    struct gate gate;
+    struct numbers numbers;
+    int number;
     int holds;
 };
 
@@ -56,7 +37,7 @@ static async part(struct async_loop *on, void *frame)
     struct part *self = frame;
 
     async_begin(self);
-    await(self->ends == CLOSE ? gate_wait(on, &self->gate)
+    await(self->ends == CLOSE ? async_get(on, &self->numbers, &self->number)
                               : async_acquire(on, &self->semaphore));
     if (self->ends == ERROR)
         async_fail(-EIO);
@@ -126,12 +107,12 @@ static void happen(struct async_loop *on, const struct happening *it)
         break;
     case WAKE:
         if (it->to->ends == CLOSE)
-            gate_open(on, &it->to->gate);
+            (void)async_try_put(on, &it->to->numbers, &it->to->number);
         else
             async_release(on, &it->to->semaphore);
         break;
     case CLOSE:
-        gate_close(on, &it->to->gate);
+        async_queue_close(on, &it->to->numbers);
         break;
     case TIMEOUT:
         (void)async_timeout_reset(on, &subject.timer, 0);

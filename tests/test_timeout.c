@@ -1245,6 +1245,60 @@ static void timeouts_nested_too_deep_are_caught(void **state)
     assert_stops("timeouts nested too deep", poll_once, NULL);
 }
 
+/* Sleeps; from the third time it is asked on it wants a permit instead. */
+struct fickle {
+    struct async_frame async;
+    struct async_semaphore none;
+    int times;
+};
+
+static async_status change_its_mind(struct async_loop *on, struct fickle *self)
+{
+    return ++self->times >= 3 ? async_acquire(on, &self->none)
+                              : async_sleep_ms(on, 50);
+}
+
+static async fickle(struct async_loop *on, void *frame)
+{
+    struct fickle *self = frame;
+
+    async_begin(self);
+    await(change_its_mind(on, self));
+    async_end();
+}
+
+struct caller {
+    struct async_frame async;
+    struct async_timer timer;
+    struct async_call_frame call;
+    struct fickle fickle;
+};
+
+static async caller(struct async_loop *on, void *frame)
+{
+    struct caller *self = frame;
+    int status;
+
+    async_begin(self);
+    async_catch(status, async_timeout(on, &self->timer, 10,
+                                      async_call(on, &self->call, fickle,
+                                                 &self->fickle)));
+    note("caller", async_strerror(status));
+    async_end();
+}
+
+static void
+a_timeout_lands_in_the_next_wait_of_a_call_that_gives_its_own_up(void **state)
+{
+    struct caller frame = {.call = {.fn_ = NULL}};
+
+    (void)state;
+    spawn(&task, caller, &frame);
+    (void)run_to(100);
+
+    assert_trace("10 caller timed out\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1306,6 +1360,8 @@ int main(void)
         timeline_claim(a_timeout_of_0_does_not_keep_a_child_from_beginning),
         timeline_claim(a_task_that_is_joined_with_a_limit_may_be_joined_again),
         timeline_claim(timeouts_nested_too_deep_are_caught),
+        timeline_claim(
+            a_timeout_lands_in_the_next_wait_of_a_call_that_gives_its_own_up),
     };
 
     return cmocka_run_group_tests_name("async_timeout.h", tests, NULL, NULL);

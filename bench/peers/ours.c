@@ -16,7 +16,6 @@
  *            the compiler may put it in line
  * sleep      joined one by one. The loop's clock counts milliseconds: a sleep
  *            may seem to end up to 1 ms early
- * pingpong, stream   there is no queue yet: two semaphores and a ring
  * skynet     all ten children of a node at once, so all leaves are alive
  *            together; skynet-lean: the same, one child at a time a node
  * polled-... without a loop: the function is stepped by hand. Peer "async.h
@@ -706,45 +705,20 @@ static void pi(long count)
 
 /* ---- queues -------------------------------------------------------------- */
 
-enum { RING = 64 };
-
-struct queue {
-    struct async_semaphore places, items;
-    unsigned in, out;
-    int ring[RING];
+struct letter_box {
+    struct async_queue async;
+    int items[1];
 };
 
-/* Awaitable: waits for a place, and puts the value there. */
-static inline async_status put(struct async_loop *loop, struct queue *queue,
-                               int value)
-{
-    async_status status = async_acquire(loop, &queue->places);
-
-    if (status == ASYNC_DONE) {
-        queue->ring[queue->in++ % RING] = value;
-        async_release(loop, &queue->items);
-    }
-    return status;
-}
-
-/* Awaitable: waits for a value, and takes it. */
-static inline async_status take(struct async_loop *loop, struct queue *queue,
-                                int *value)
-{
-    async_status status = async_acquire(loop, &queue->items);
-
-    if (status == ASYNC_DONE) {
-        *value = queue->ring[queue->out++ % RING];
-        async_release(loop, &queue->places);
-    }
-    return status;
-}
+struct channel {
+    struct async_queue async;
+    int items[64];
+};
 
 struct player {
     struct async_frame async;
-    struct queue *to, *from;
+    struct letter_box *to, *from;
     int i, count, value;
-    long long sum;
 };
 
 /* Sends its value, and receives that and one more. */
@@ -754,8 +728,8 @@ static async ping(struct async_loop *loop, void *frame)
 
     async_begin(self);
     for (self->i = 0; self->i < self->count; self->i++) {
-        await(put(loop, self->to, self->value));
-        await(take(loop, self->from, &self->value));
+        await(async_put(loop, self->to, &self->value));
+        await(async_get(loop, self->from, &self->value));
     }
     async_end();
 }
@@ -766,8 +740,8 @@ static async pong(struct async_loop *loop, void *frame)
 
     async_begin(self);
     for (self->i = 0; self->i < self->count; self->i++) {
-        await(take(loop, self->from, &self->value));
-        await(put(loop, self->to, self->value + 1));
+        await(async_get(loop, self->from, &self->value));
+        await(async_put(loop, self->to, &(int){self->value + 1}));
     }
     async_end();
 }
@@ -776,8 +750,7 @@ static void pingpong(long count)
 {
     struct async_loop loop = {0};
     struct async_task tasks[2] = {{.fn = NULL}};
-    struct queue there = {.places = {.permits = 1}};
-    struct queue back = {.places = {.permits = 1}};
+    struct letter_box there = {.async = {0}}, back = {.async = {0}};
     struct player a = {.to = &there, .from = &back, .count = (int)(count / 2)};
     struct player b = {.to = &back, .from = &there, .count = (int)(count / 2)};
 
@@ -787,23 +760,30 @@ static void pingpong(long count)
          "messages are missing");
 }
 
+struct end {
+    struct async_frame async;
+    struct channel *channel;
+    int i, count, value;
+    long long sum;
+};
+
 static async producer(struct async_loop *loop, void *frame)
 {
-    struct player *self = frame;
+    struct end *self = frame;
 
     async_begin(self);
     for (self->i = 0; self->i < self->count; self->i++)
-        await(put(loop, self->to, self->i + 1));
+        await(async_put(loop, self->channel, &(int){self->i + 1}));
     async_end();
 }
 
 static async consumer(struct async_loop *loop, void *frame)
 {
-    struct player *self = frame;
+    struct end *self = frame;
 
     async_begin(self);
     for (self->i = 0; self->i < self->count; self->i++) {
-        await(take(loop, self->from, &self->value));
+        await(async_get(loop, self->channel, &self->value));
         self->sum += self->value;
     }
     async_end();
@@ -813,9 +793,9 @@ static void stream(long count)
 {
     struct async_loop loop = {0};
     struct async_task tasks[2] = {{.fn = NULL}};
-    struct queue queue = {.places = {.permits = RING}};
-    struct player from = {.to = &queue, .count = (int)count};
-    struct player to = {.from = &queue, .count = (int)count};
+    struct channel channel = {.async = {0}};
+    struct end from = {.channel = &channel, .count = (int)count};
+    struct end to = {.channel = &channel, .count = (int)count};
 
     async_spawn(&loop, &tasks[0], producer, &from);
     async_spawn(&loop, &tasks[1], consumer, &to);

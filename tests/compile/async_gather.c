@@ -29,9 +29,11 @@ struct several {
     struct async_frame async;
     struct async_semaphore permits;
     struct async_batch batch, map;
+    struct async_task *taken;
+    size_t winner;
     struct async_timer timer;
     struct async_task tasks[2], workers[2];
-    struct doubling pair[2], calls[3], child;
+    struct doubling pair[2], calls[3], racers[2], child;
     int rc;
 };
 
@@ -48,6 +50,20 @@ static async_status do_several(struct async_loop *loop, void *frame)
         async_map(loop, &self->map, double_later, self->calls, self->workers));
     async_await(async_map_n(loop, &self->map, double_later, self->calls,
                             sizeof self->calls[0], 0, self->workers, 2));
+    async_spawn(loop, &self->tasks[0], double_later, &self->racers[0]);
+    async_spawn(loop, &self->tasks[1], double_later, &self->racers[1]);
+    async_await(
+        async_wait(loop, &self->batch, self->tasks, 2, ASYNC_FIRST_ERROR));
+    async_await(
+        async_wait(loop, &self->batch, self->tasks, 2, ASYNC_ALL_COMPLETED));
+    async_await(
+        async_wait(loop, &self->batch, self->tasks, 2, ASYNC_FIRST_COMPLETED));
+    async_await(async_race(loop, &self->batch, self->tasks, 2));
+    self->winner = self->batch.winner;
+    async_await(
+        async_as_completed(loop, &self->batch, self->tasks, 2, &self->taken));
+    async_batch_cancel(loop, &self->batch);
+    async_await(async_batch_end(loop, &self->batch));
     async_catch(self->rc, async_timeout(loop, &self->timer, 2,
                                         double_later(loop, &self->child)));
     async_finally();
@@ -73,6 +89,7 @@ static int check_async_gather(void)
         now = (async_time)(now + async_poll(&loop, now));
     CHECK(async_task_outcome(&task) == ASYNC_DONE);
     CHECK(several.pair[1].value == 42 && several.calls[2].value == 4);
+    CHECK(several.winner == 0 && several.taken == &several.tasks[0]);
     CHECK(several.rc == ASYNC_ETIMEDOUT && several.permits.permits == 1);
     return 0;
 }

@@ -46,12 +46,12 @@ static int check_async_timeout(void)
         async_poll(&loop, now++);
     CHECK(async_timeout_left(&loop, &frame.timer) == ASYNC_FOREVER);
     CHECK(async_timeout_reset(&loop, &frame.timer, 5) == 0);
-    CHECK(async_timeout_left(&loop, &frame.timer) == 5);
+    CHECK(async_timeout_left(&loop, &frame.timer) == async_ticks_(5));
     while (async_alive(&loop))
         now = (async_time)(now + async_poll(&loop, now));
     CHECK(async_task_outcome(&task) == ASYNC_DONE);
     CHECK(frame.first == ASYNC_ETIMEDOUT && frame.second == ASYNC_ETIMEDOUT);
-    CHECK(frame.third == ASYNC_ETIMEDOUT && now < 20);
+    CHECK(frame.third == ASYNC_ETIMEDOUT && now < async_ticks_(20));
     return 0;
 }
 

@@ -1,0 +1,21 @@
+/* A function with a result is wrapped as if it had none.
+ * rejects gcc -std=c99 => incompatible pointer type
+ * rejects clang -std=c99 => incompatible function pointer types
+ * rejects tcc -DAO_USE_PTHREAD_DEFS => incompatible pointer type
+ * rejects g++ -x c++ -std=c++11 => invalid conversion from
+ * rejects clang++ -x c++ -std=c++11 => cannot initialize a variable
+ */
+#include "async_wrap.h"
+
+int calc(long n);
+#ifdef FIXED
+ASYNC_WRAP(int, calc, long, n)
+#else
+ASYNC_WRAP_VOID(calc, long, n)
+#endif
+
+async_status go(struct async_loop *loop, struct calc_call *call);
+async_status go(struct async_loop *loop, struct calc_call *call)
+{
+    return calc_task(loop, call);
+}
