@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * What async_thread.h needs of an operating system, in a dozen functions: to
- * bring it to another one is to write these. Included by async_thread.h;
+ * bring it to another one is to write these. First as on POSIX, where it is
+ * said what they promise, then as on Windows. Included by async_thread.h;
  * nothing in here is called by a program.
  */
 #ifndef ASYNC_OS_H
@@ -11,8 +12,21 @@
 #include "async_loop.h" /* whether there is a system; its clock */
 
 #if !ASYNC_HAVE_RUN_
-#error "async_thread.h needs POSIX threads: leave it out on this target"
+#error                                                                         \
+    "async_thread.h needs threads, of POSIX or of Windows: leave it out on this target"
 #endif
+
+/* What a thread does that looks again at once. */
+static inline void async_os_pause_(void)
+{
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+    __builtin_ia32_pause();
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#if ASYNC_HAVE_POSIX_
 
 #include <errno.h>   /* ETIMEDOUT */
 #include <pthread.h> /* all of it */
@@ -37,16 +51,6 @@ static inline unsigned async_os_processors_(void)
 static inline long async_os_process_(void)
 {
     return (long)getpid();
-}
-
-/* What a thread does that looks again at once. */
-static inline void async_os_pause_(void)
-{
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
-    __builtin_ia32_pause();
-#elif defined(__GNUC__) && defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
 }
 
 /* ---- locks -------------------------------------------------------------- */
@@ -173,7 +177,7 @@ static inline int async_os_wait_until_(async_os_signal_ *signal,
 typedef pthread_t async_os_thread_;
 
 /* Starts fn(arg) on a thread with a stack of so many bytes, 0: the system's
- * number. */
+ * number. `thread` stays where it is until the thread has been joined. */
 static inline int async_os_thread_start_(async_os_thread_ *thread,
                                          size_t stack_bytes,
                                          void *(*fn)(void *), void *arg)
@@ -215,6 +219,196 @@ static inline void async_os_thread_name_(const char *name)
     (void)name;
 #endif
 }
+
+#endif /* ASYNC_HAVE_POSIX_ */
+
+/* ---- Windows: the same --------------------------------------------------- */
+
+#if ASYNC_HAVE_WINDOWS_
+
+#include <errno.h>   /* EAGAIN */
+#include <process.h> /* threads that may use the C library */
+
+/* Windows without <windows.h>, as in async_loop.h. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+struct _RTL_SRWLOCK;
+struct _RTL_CONDITION_VARIABLE;
+__declspec(dllimport) unsigned long __stdcall GetActiveProcessorCount(
+    unsigned short group);
+__declspec(dllimport) void __stdcall AcquireSRWLockExclusive(
+    struct _RTL_SRWLOCK *lock);
+__declspec(dllimport) void __stdcall ReleaseSRWLockExclusive(
+    struct _RTL_SRWLOCK *lock);
+__declspec(dllimport) void __stdcall WakeConditionVariable(
+    struct _RTL_CONDITION_VARIABLE *condition);
+__declspec(dllimport) int __stdcall SleepConditionVariableSRW(
+    struct _RTL_CONDITION_VARIABLE *condition, struct _RTL_SRWLOCK *lock,
+    unsigned long ms, unsigned long flags);
+__declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
+__declspec(dllimport) unsigned long __stdcall ResumeThread(void *thread);
+#ifdef __cplusplus
+}
+#endif
+
+static inline unsigned async_os_processors_(void)
+{
+    unsigned long processors = GetActiveProcessorCount(0xFFFF); /* all groups */
+
+    return processors < 1        ? 1
+           : processors > 0x7FFF ? 0x7FFF
+                                 : (unsigned)processors;
+}
+
+static inline long async_os_process_(void)
+{
+    return 0; /* there is no fork */
+}
+
+typedef struct {
+    void *srw; /* a slim reader-writer lock, held by writers only */
+} async_os_lock_;
+
+static inline struct _RTL_SRWLOCK *async_os_srw_(async_os_lock_ *lock)
+{
+    return (struct _RTL_SRWLOCK *)(void *)lock;
+}
+
+static inline int async_os_lock_make_(async_os_lock_ *lock)
+{
+    lock->srw = NULL;
+    return 0;
+}
+
+static inline void async_os_lock_end_(async_os_lock_ *lock)
+{
+    (void)lock;
+}
+
+static inline void async_os_lock_take_(async_os_lock_ *lock)
+{
+    AcquireSRWLockExclusive(async_os_srw_(lock));
+}
+
+static inline void async_os_lock_give_(async_os_lock_ *lock)
+{
+    ReleaseSRWLockExclusive(async_os_srw_(lock));
+}
+
+typedef struct {
+    void *variable; /* a condition variable */
+} async_os_signal_;
+
+static inline struct _RTL_CONDITION_VARIABLE *
+async_os_variable_(async_os_signal_ *signal)
+{
+    return (struct _RTL_CONDITION_VARIABLE *)(void *)signal;
+}
+
+struct async_os_moment_ {
+    uint64_t ms;
+};
+
+static inline struct async_os_moment_ async_os_moment_in_(uint32_t ms)
+{
+    struct async_os_moment_ moment;
+
+    moment.ms = async_clock_in_(1000) + ms;
+    return moment;
+}
+
+static inline int async_os_signal_make_(async_os_signal_ *signal)
+{
+    signal->variable = NULL;
+    return 0;
+}
+
+static inline void async_os_signal_end_(async_os_signal_ *signal)
+{
+    (void)signal;
+}
+
+static inline void async_os_signal_one_(async_os_signal_ *signal)
+{
+    WakeConditionVariable(async_os_variable_(signal));
+}
+
+static inline void async_os_wait_(async_os_signal_ *signal,
+                                  async_os_lock_ *lock)
+{
+    (void)SleepConditionVariableSRW(async_os_variable_(signal),
+                                    async_os_srw_(lock), 0xFFFFFFFF, 0);
+}
+
+static inline int async_os_wait_until_(async_os_signal_ *signal,
+                                       async_os_lock_ *lock,
+                                       const struct async_os_moment_ *moment)
+{
+    uint64_t now = async_clock_in_(1000), rest = moment->ms - now;
+
+    if (moment->ms <= now)
+        return 0;
+    if (rest > 0x7FFFFFFF) /* more would be for ever */
+        rest = 0x7FFFFFFF;
+    return SleepConditionVariableSRW(async_os_variable_(signal),
+                                     async_os_srw_(lock), (unsigned long)rest,
+                                     0) != 0 ||
+           async_clock_in_(1000) < moment->ms; /* its tick is coarse */
+}
+
+typedef struct {
+    void *handle;
+    unsigned id;
+    void *(*fn)(void *);
+    void *arg;
+} async_os_thread_;
+
+static inline unsigned __stdcall async_os_thread_run_(void *arg)
+{
+    const async_os_thread_ *thread = (const async_os_thread_ *)arg;
+
+    (void)thread->fn(thread->arg);
+    return 0;
+}
+
+static inline int async_os_thread_start_(async_os_thread_ *thread,
+                                         size_t stack_bytes,
+                                         void *(*fn)(void *), void *arg)
+{
+    enum { SUSPENDED = 0x4, STACK_IS_RESERVED = 0x10000 };
+    unsigned flags = SUSPENDED | (stack_bytes ? STACK_IS_RESERVED : 0);
+
+    if (stack_bytes > 0xFFFFFFFF)
+        return -EINVAL;
+    thread->fn = fn;
+    thread->arg = arg;
+    thread->handle = (void *)_beginthreadex(NULL, (unsigned)stack_bytes,
+                                            async_os_thread_run_, thread, flags,
+                                            &thread->id);
+    if (!thread->handle)
+        return -EAGAIN;
+    (void)ResumeThread(thread->handle); /* now that it knows its number */
+    return 0;
+}
+
+static inline void async_os_thread_join_(async_os_thread_ thread)
+{
+    (void)WaitForSingleObject(thread.handle, 0xFFFFFFFF);
+    (void)CloseHandle(thread.handle);
+}
+
+static inline int async_os_thread_is_this_(async_os_thread_ thread)
+{
+    return thread.id == GetCurrentThreadId();
+}
+
+static inline void async_os_thread_name_(const char *name)
+{
+    (void)name; /* only since some Windows 10 */
+}
+
+#endif /* ASYNC_HAVE_WINDOWS_ */
 
 #endif /* ASYNC_OS_H */
 
