@@ -20,10 +20,43 @@ static int pthread_create_held(pthread_t *thread, const pthread_attr_t *with,
 static int pthread_cond_timedwait_held(pthread_cond_t *condition,
                                        pthread_mutex_t *mutex,
                                        const struct timespec *until);
+static int pthread_join_counted(pthread_t thread, void **result);
+
+/* Between the look at a word and its change a test can have something else
+ * happen. */
+#include "async_atomic.h"
+
+static void (*volatile before_swap)(volatile size_t *word);
+static void (*volatile before_add)(volatile size_t *word, size_t value);
+
+static int swap_if(volatile size_t *word, size_t from, size_t to)
+{
+    void (*act)(volatile size_t *) =
+        __atomic_load_n(&before_swap, __ATOMIC_ACQUIRE);
+
+    if (act)
+        act(word);
+    return async_atomic_swap_if_(word, from, to);
+}
+
+static size_t add(volatile size_t *word, size_t value)
+{
+    void (*act)(volatile size_t *, size_t) =
+        __atomic_load_n(&before_add, __ATOMIC_ACQUIRE);
+
+    if (act)
+        act(word, value);
+    return async_atomic_add_(word, value);
+}
+
+#define async_atomic_swap_if_ swap_if
+#define async_atomic_add_ add
 #define pthread_create pthread_create_held
+#define pthread_join pthread_join_counted
 #define pthread_cond_timedwait pthread_cond_timedwait_held
 #include "async_thread.h"
 #undef pthread_create
+#undef pthread_join
 #undef pthread_cond_timedwait
 
 #include "async_gather.h"
@@ -95,6 +128,7 @@ static int post_empty(struct post *post)
 /* Threads of an executor start when a test lets them. */
 static int threads_are_held;
 static size_t stack_asked_for;
+static int created, joined; /* under the lock */
 static struct post let_start;
 static void *(*held_fn)(void *);
 
@@ -113,11 +147,20 @@ static int pthread_create_held(pthread_t *thread, const pthread_attr_t *with,
         (void)pthread_attr_getstacksize(with, &stack);
     (void)pthread_mutex_lock(&lock);
     stack_asked_for = stack;
+    created++;
     (void)pthread_mutex_unlock(&lock);
     if (!threads_are_held)
         return pthread_create(thread, with, fn, arg);
     held_fn = fn;
     return pthread_create(thread, with, start_held, arg);
+}
+
+static int pthread_join_counted(pthread_t thread, void **result)
+{
+    (void)pthread_mutex_lock(&lock);
+    joined++;
+    (void)pthread_mutex_unlock(&lock);
+    return pthread_join(thread, result);
 }
 
 /* Time passes when a test says so: then all of it, for who begins to wait. */
@@ -331,7 +374,9 @@ static int thread_setup(void **state)
         callers[i] = (struct caller){.name = names[i], .fn = held_job};
     }
     entered.count = let_start.count = woke.count = busy = most = 0;
-    threads_are_held = waits = time_is_up = 0;
+    threads_are_held = waits = time_is_up = created = joined = 0;
+    before_swap = NULL;
+    before_add = NULL;
     ran[0] = '\0';
     return trace_setup(state);
 }
@@ -973,6 +1018,140 @@ static void a_job_canceled_in_its_first_step_never_runs(void **state)
     trace_clear();
 }
 
+/* ---- in the same instant --------------------------------------------------
+ */
+
+static struct post reached, may_go_on;
+
+static int is_slot(volatile size_t *word)
+{
+    return word >= executor.ring_ && word < executor.ring_ + ASYNC_RING;
+}
+
+/* A worker takes the job just before the loop withdraws it. */
+static void begin_before_swap(volatile size_t *word)
+{
+    if (!is_slot(word))
+        return;
+    __atomic_store_n(&before_swap, NULL, __ATOMIC_RELEASE);
+    post_add(&let_start, 1);
+    post_take(&entered, 1);
+}
+
+static void a_job_that_begins_as_it_is_withdrawn_is_awaited(void **state)
+{
+    (void)state;
+    threads_are_held = 1;
+    start(1, 1);
+    spawn_and_settle(0, 0);
+    __atomic_store_n(&before_swap, begin_before_swap, __ATOMIC_RELEASE);
+    async_cancel(&loop, &tasks[0]);
+    settle();
+
+    assert_trace(""); /* it runs */
+    assert_int_equal(async_executor_count(&executor).canceled, 0);
+    go(0, 0);
+    finish();
+    assert_trace("a canceled\n");
+    assert_counts(0, 0, 0, 1);
+}
+
+/* The loop withdraws the job just before a worker takes it. */
+static void wait_before_swap(volatile size_t *word)
+{
+    if (!is_slot(word))
+        return;
+    __atomic_store_n(&before_swap, NULL, __ATOMIC_RELEASE);
+    post_add(&reached, 1);
+    post_take(&may_go_on, 1);
+}
+
+static void a_job_that_is_withdrawn_as_it_begins_never_runs(void **state)
+{
+    (void)state;
+    threads_are_held = 1;
+    start(1, 1);
+    spawn_and_settle(0, 0);
+    __atomic_store_n(&before_swap, wait_before_swap, __ATOMIC_RELEASE);
+    post_add(&let_start, 1);
+    post_take(&reached, 1);
+    async_cancel(&loop, &tasks[0]);
+    settle();
+    assert_trace("a canceled\n");
+
+    callers[1].fn = job_of; /* in the next slot */
+    spawn_and_settle(1, 1);
+    post_add(&may_go_on, 1);
+    finish();
+    assert_string_equal(ran, "");
+    assert_trace("b done\n");
+    assert_counts(0, 0, 0, 1);
+}
+
+/* The last worker is about to end when a job comes. */
+static void wait_before_end(volatile size_t *word, size_t value)
+{
+    if (word != &executor.crew_ || value != (size_t)-ASYNC_CREW_)
+        return;
+    __atomic_store_n(&before_add, NULL, __ATOMIC_RELEASE);
+    post_add(&reached, 1);
+    post_take(&may_go_on, 1);
+}
+
+static void
+a_job_that_comes_as_the_last_thread_ends_is_not_forgotten(void **state)
+{
+    (void)state;
+    let_time_pass(1);
+    __atomic_store_n(&before_add, wait_before_end, __ATOMIC_RELEASE);
+    start(1, 1);
+    callers[0].fn = callers[1].fn = job_of;
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    post_take(&reached, 1); /* it has looked, and is still counted */
+#if ASYNC_RING > 1
+    spawn_and_settle(1, 1);
+    post_add(&may_go_on, 1);
+#else /* the lock would be needed */
+    post_add(&may_go_on, 1);
+    spawn(1);
+#endif
+    (void)async_run(&loop, NULL, NULL);
+
+    assert_trace("a done\n"
+                 "b done\n");
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
+/* A worker looks for the last time, and sleeps; a job comes in between. */
+static void wait_before_idle(volatile size_t *word, size_t value)
+{
+    if (word != &executor.crew_ || value != 1)
+        return;
+    __atomic_store_n(&before_add, NULL, __ATOMIC_RELEASE);
+    post_add(&reached, 1);
+    post_take(&may_go_on, 1);
+}
+
+static void
+a_job_that_comes_as_a_thread_goes_idle_is_not_forgotten(void **state)
+{
+    (void)state;
+    __atomic_store_n(&before_add, wait_before_idle, __ATOMIC_RELEASE);
+    start(1, 1);
+    callers[0].fn = callers[1].fn = job_of;
+    spawn(0);
+    (void)async_run(&loop, NULL, NULL);
+    post_take(&reached, 1); /* it has found nothing, and is not counted idle */
+    spawn_and_settle(1, 1);
+    post_add(&may_go_on, 1);
+    (void)async_run(&loop, NULL, NULL);
+
+    assert_trace("a done\n"
+                 "b done\n");
+    async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+}
+
 /* ---- timeouts ----------------------------------------------------------- */
 
 static void a_timeout_tells_a_running_job_and_awaits_it(void **state)
@@ -1403,6 +1582,8 @@ static void an_ended_threads_jobs_are_still_counted(void **state)
     assert_counts(0, 0, 0, 2);
     trace_clear();
     async_executor_stop(&executor, ASYNC_STOP_DRAIN);
+    assert_int_equal(created, 2);
+    assert_int_equal(joined, 2);
 }
 
 /* ---- jobs that block, beside idle threads -------------------------------- */
@@ -2633,6 +2814,10 @@ int main(void)
         thread_claim(a_canceled_jobs_struct_serves_the_next_call),
         thread_claim(a_result_on_its_way_when_the_cancel_comes_is_kept),
         thread_claim(a_job_canceled_in_its_first_step_never_runs),
+        thread_claim(a_job_that_begins_as_it_is_withdrawn_is_awaited),
+        thread_claim(a_job_that_is_withdrawn_as_it_begins_never_runs),
+        thread_claim(a_job_that_comes_as_the_last_thread_ends_is_not_forgotten),
+        thread_claim(a_job_that_comes_as_a_thread_goes_idle_is_not_forgotten),
         thread_claim(a_timeout_tells_a_running_job_and_awaits_it),
         thread_claim(a_queued_job_that_times_out_never_runs),
         thread_claim(a_job_in_time_leaves_no_timer),
