@@ -399,8 +399,9 @@ static inline async_time async_clock_now(void)
 #elif ASYNC_HAVE_WINDOWS_
 
 /* What is called of Windows is declared as <windows.h> declares it, and so may
- * stand beside it. That header is not included: it defines min, max, small and
+ * stand before it. That header is not included: it defines min, max, small and
  * hundreds more, and who includes it later with other settings gets ours. */
+#ifndef _INC_WINDOWS
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -419,6 +420,7 @@ __declspec(dllimport) unsigned long __stdcall WaitForSingleObject(
 __declspec(dllimport) int __stdcall CloseHandle(void *object);
 #ifdef __cplusplus
 }
+#endif
 #endif
 
 /* The system's monotonic time, so many units a second. */

@@ -230,6 +230,7 @@ static inline void async_os_thread_name_(const char *name)
 #include <process.h> /* threads that may use the C library */
 
 /* Windows without <windows.h>, as in async_loop.h. */
+#ifndef _INC_WINDOWS
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -250,6 +251,7 @@ __declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
 __declspec(dllimport) unsigned long __stdcall ResumeThread(void *thread);
 #ifdef __cplusplus
 }
+#endif
 #endif
 
 static inline unsigned async_os_processors_(void)
