@@ -423,20 +423,15 @@ __declspec(dllimport) int __stdcall CloseHandle(void *object);
 #endif
 #endif
 
-/* The system's monotonic time, so many units a second. */
-static inline uint64_t async_clock_in_(uint32_t units)
+/* The system's monotonic time in ticks. */
+static inline async_time async_clock_now(void)
 {
     uint64_t count = 0, hz = 1;
 
     (void)QueryPerformanceCounter((union _LARGE_INTEGER *)(void *)&count);
     (void)QueryPerformanceFrequency((union _LARGE_INTEGER *)(void *)&hz);
-    return count / hz * units + count % hz * units / hz;
-}
-
-/* The system's monotonic time in ticks. */
-static inline async_time async_clock_now(void)
-{
-    return (async_time)async_clock_in_(ASYNC_TICK_HZ);
+    return (async_time)(count / hz * ASYNC_TICK_HZ +
+                        count % hz * ASYNC_TICK_HZ / hz);
 }
 
 #endif

@@ -226,7 +226,7 @@ static inline void async_os_thread_name_(const char *name)
 
 #if ASYNC_HAVE_WINDOWS_
 
-#include <errno.h>   /* EAGAIN */
+#include <errno.h>   /* what failed */
 #include <process.h> /* threads that may use the C library */
 
 /* Windows without <windows.h>, as in async_loop.h. */
@@ -247,6 +247,7 @@ __declspec(dllimport) void __stdcall WakeConditionVariable(
 __declspec(dllimport) int __stdcall SleepConditionVariableSRW(
     struct _RTL_CONDITION_VARIABLE *condition, struct _RTL_SRWLOCK *lock,
     unsigned long ms, unsigned long flags);
+__declspec(dllimport) unsigned long long __stdcall GetTickCount64(void);
 __declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
 __declspec(dllimport) unsigned long __stdcall ResumeThread(void *thread);
 #ifdef __cplusplus
@@ -309,14 +310,14 @@ async_os_variable_(async_os_signal_ *signal)
 }
 
 struct async_os_moment_ {
-    uint64_t ms;
+    uint64_t ms; /* by the clock that ends waits */
 };
 
 static inline struct async_os_moment_ async_os_moment_in_(uint32_t ms)
 {
     struct async_os_moment_ moment;
 
-    moment.ms = async_clock_in_(1000) + ms;
+    moment.ms = GetTickCount64() + ms + 1; /* this one is not whole */
     return moment;
 }
 
@@ -347,16 +348,13 @@ static inline int async_os_wait_until_(async_os_signal_ *signal,
                                        async_os_lock_ *lock,
                                        const struct async_os_moment_ *moment)
 {
-    uint64_t now = async_clock_in_(1000), rest = moment->ms - now;
+    uint64_t now = GetTickCount64(), rest = moment->ms - now;
 
-    if (moment->ms <= now)
-        return 0;
-    if (rest > 0x7FFFFFFF) /* more would be for ever */
-        rest = 0x7FFFFFFF;
-    return SleepConditionVariableSRW(async_os_variable_(signal),
-                                     async_os_srw_(lock), (unsigned long)rest,
-                                     0) != 0 ||
-           async_clock_in_(1000) < moment->ms; /* its tick is coarse */
+    if (rest > 0xFFFFFFFF) /* 49 days; so many are for ever */
+        rest = 0xFFFFFFFF;
+    return now < moment->ms && SleepConditionVariableSRW(
+                                   async_os_variable_(signal),
+                                   async_os_srw_(lock), (unsigned long)rest, 0);
 }
 
 typedef struct {
@@ -389,7 +387,7 @@ static inline int async_os_thread_start_(async_os_thread_ *thread,
                                             async_os_thread_run_, thread, flags,
                                             &thread->id);
     if (!thread->handle)
-        return -EAGAIN;
+        return -errno;
     (void)ResumeThread(thread->handle); /* now that it knows its number */
     return 0;
 }
