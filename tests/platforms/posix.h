@@ -73,6 +73,7 @@ static inline int pipe(int *fds)
 struct posix_start {
     unsigned(__stdcall *fn)(void *arg);
     void *arg;
+    unsigned *id;
 };
 
 static inline void *posix_run(void *arg)
@@ -80,6 +81,7 @@ static inline void *posix_run(void *arg)
     struct posix_start start = *(struct posix_start *)arg;
 
     free(arg);
+    *start.id = GetCurrentThreadId();
     (void)start.fn(start.arg);
     return NULL;
 }
@@ -95,11 +97,12 @@ posix_begin(int (*create)(pthread_t *thread, const pthread_attr_t *with,
     pthread_attr_t with;
     pthread_t thread;
 
-    (void)flags; /* a thread that is to be resumed runs already */
+    (void)flags; /* that is to be resumed: it knows its number all the same */
     if (!start)
         abort();
     start->fn = fn;
     start->arg = arg;
+    start->id = id;
     (void)pthread_attr_init(&with);
     (void)pthread_attr_setstacksize(&with, stack);
     errno = create(&thread, stack ? &with : NULL, posix_run, start);
@@ -109,7 +112,6 @@ posix_begin(int (*create)(pthread_t *thread, const pthread_attr_t *with,
     }
     (void)DuplicateHandle(process, pthread_gethandle(thread), process, &handle,
                           0, FALSE, DUPLICATE_SAME_ACCESS);
-    *id = GetThreadId(handle);
     (void)pthread_detach(thread);
     return (uintptr_t)handle;
 }
