@@ -191,6 +191,8 @@ typedef int async_status;
 #define ASYNC_EINVAL (-30006)    /* an argument that can't be */
 #define ASYNC_ENOTSUP (-30007)   /* not to be had on this target or host */
 #define ASYNC_EDEADLK (-30008)   /* would wait for itself, for ever */
+#define ASYNC_EKILLED (-30009)   /* a child process was killed by a signal */
+#define ASYNC_EEXITED (-30010)   /* a child process has exited before its end */
 
 /* Not an outcome: a step answers it while a cancel is asking whether it may
  * land, and await hands it on. A function in its finally section says no by
@@ -224,6 +226,10 @@ static inline const char *async_strerror(int status)
         return "not supported here";
     case ASYNC_EDEADLK:
         return "would wait for itself";
+    case ASYNC_EKILLED:
+        return "killed by a signal";
+    case ASYNC_EEXITED:
+        return "exited without a result";
     default:
         break;
     }

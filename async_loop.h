@@ -99,12 +99,23 @@
 
 /* ---- the host ----------------------------------------------------------- */
 
+#if ASYNC_HAVE_RUN_
+/* Which thread this is: by the address of what each has one of. */
+static inline size_t async_this_thread_(void)
+{
+    return (size_t)(void *)&errno;
+}
+#endif
+
 /* Makes `host` the one to notify, NULL for none. On the loop's thread. When it
  * returns, nobody is in the former host's notify any more. */
 static inline void async_attach(struct async_loop *loop,
                                 const struct async_host *host)
 {
     async_check_loop_(loop);
+#if ASYNC_HAVE_RUN_
+    ASYNC_STORE_(&loop->owner_, host ? async_this_thread_() : 0);
+#endif
     ASYNC_STORE_(&loop->host_, host);
     while (async_byte_(&loop->woken_) >= ASYNC_NOTIFYING_)
         ; /* a few instructions of another thread */

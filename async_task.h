@@ -134,13 +134,16 @@ enum { /* what it is told, and of which task */
 /* The loop. Yours; all-zero is ready to use. */
 struct async_loop {
     /* written from any context */
-    volatile uint8_t woken_;
+    volatile async_shared_ woken_;
 #if ASYNC_HOSTED_
     size_t posted_; /* a stack of what other threads have finished */
     void (*take_posted_)(struct async_loop *loop);
 #endif
 
     const struct async_host *host_; /* set by the owner: async_attach */
+#if ASYNC_HOSTED_
+    size_t owner_; /* the same: which thread it is; 0 while there is no host */
+#endif
 
     /* the owner's only */
     /* Told of a failed task that nobody has joined, when async_run ends, when

@@ -180,7 +180,7 @@ static inline int async_executor_start(struct async_executor *executor,
     executor->orders_ = executor->crew_ = 0;
     executor->idle_ = NULL;
     executor->closed_ = 0;
-    executor->here_ = 0;
+    executor->here_ = executor->made_ = 0;
     executor->flushed_ = 1;
     executor->limit_ = workers;
     executor->places_ = places ? places : workers;
@@ -222,9 +222,9 @@ static inline size_t async_executor_sum_(struct async_executor *executor,
     unsigned i;
 
     *done = 0;
-    for (i = 0; i < ASYNC_MAX_WORKERS; i++)
+    for (i = 0; i < executor->made_; i++)
         *done += async_atomic_load_(&executor->workers_[i].done);
-    for (i = 0; i < ASYNC_MAX_WORKERS; i++)
+    for (i = 0; i < executor->made_; i++)
         begun += async_atomic_load_(&executor->workers_[i].begun);
     executor->begun_ = begun;
     return begun;
@@ -415,6 +415,21 @@ static inline void async_executor_look_(struct async_executor *executor)
     }
 }
 
+/* After a job was queued. The first one in a round is told of at once, the
+ * others at its end: who was woken for the first takes them too. */
+static inline void async_executor_tell_(struct async_executor *executor)
+{
+    struct async_loop *loop = executor->loop_;
+    int is_first = !(executor->task_.wait_.flags & ASYNC_IS_ALIVE_);
+
+    if (executor->spin)
+        async_executor_look_(executor);
+    if (is_first)
+        async_executor_flush_(executor);
+    if (loop->ready_ != loop->current_)
+        async_executor_ready_(executor);
+}
+
 /* Queues the job. */
 static inline void async_executor_put_(struct async_executor *executor,
                                        struct async_job *job)
@@ -506,7 +521,7 @@ static inline int async_executor_is_this_(struct async_executor *executor)
 {
     unsigned i;
 
-    for (i = 0; i < ASYNC_MAX_WORKERS; i++)
+    for (i = 0; i < executor->made_; i++)
         if (executor->workers_[i].is == ASYNC_WORKER_IS_HERE_ &&
             async_os_thread_is_this_(executor->workers_[i].thread))
             return 1;
@@ -520,7 +535,7 @@ async_executor_stuck_(struct async_executor *executor)
     struct async_job *stuck = NULL, *job;
     unsigned i;
 
-    for (i = 0; i < ASYNC_MAX_WORKERS; i++) {
+    for (i = 0; i < executor->made_; i++) {
         job = (struct async_job *)async_atomic_load_(
             &executor->workers_[i].current);
         if (job && (!stuck || async_before_(job->since_, stuck->since_)))
@@ -589,7 +604,7 @@ static inline int async_executor_stop_within(struct async_executor *executor,
         return ASYNC_ETIMEDOUT;
     }
     for (worker = executor->workers_;
-         worker != executor->workers_ + ASYNC_MAX_WORKERS; worker++) {
+         worker != executor->workers_ + executor->made_; worker++) {
         if (worker->is == ASYNC_WORKER_IS_GONE_)
             async_os_thread_join_(worker->thread);
         if (worker->is != ASYNC_WORKER_IS_NEW_)
@@ -669,12 +684,8 @@ static inline async_status async_offload(struct async_loop *loop,
         async_executor_put_(executor, job);
     }
     status = async_line_wait_(loop, &job->line_);
-    if (put && executor->spin)
-        async_executor_look_(executor);
-    if (put && loop->ready_ == loop->current_) /* the round's last */
-        async_executor_flush_(executor);
-    else if (put)
-        async_executor_ready_(executor);
+    if (put)
+        async_executor_tell_(executor);
     if (status == ASYNC_DONE) {
         status = job->is_ == ASYNC_JOB_IS_CANCELED_ ? ASYNC_ECANCELED
                  : job->status_ < 0                 ? job->status_

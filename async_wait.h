@@ -201,7 +201,7 @@ static inline async_status async_until_(struct async_loop *loop, int condition)
 
 /* Set from anywhere, waited for by a task. One byte; all-zero is not set. */
 struct async_flag {
-    volatile uint8_t set_;
+    volatile async_shared_ set_;
 };
 
 /* Sets the flag and wakes the loop. From any thread, handler or interrupt. */

@@ -10,11 +10,17 @@
 
 #include <stdint.h> /* the byte */
 
-/* An exchange of one byte: inline, or not at all (it would not link). */
+/* The byte, and an exchange of it: inline, or not at all (it would not link).
+ * Some processors exchange words only: gcc 12 for RISC-V. */
 #if defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_1)
 #define ASYNC_HAVE_EXCHANGE_ 1
+typedef uint8_t async_shared_;
+#elif defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_4)
+#define ASYNC_HAVE_EXCHANGE_ 1
+typedef uint32_t async_shared_;
 #else
 #define ASYNC_HAVE_EXCHANGE_ 0
+typedef uint8_t async_shared_;
 #endif
 
 enum {
@@ -27,45 +33,46 @@ enum {
  * there is one core, and a store is. */
 #if ASYNC_HAVE_EXCHANGE_
 
-static inline unsigned async_byte_(const volatile uint8_t *byte)
+static inline unsigned async_byte_(const volatile async_shared_ *byte)
 {
     return __atomic_load_n(byte, __ATOMIC_SEQ_CST);
 }
 
 /* Latches the wake. True: nobody had, so the host must be told, and
  * async_byte_told_ called after it. */
-static inline int async_byte_wake_(volatile uint8_t *byte)
+static inline int async_byte_wake_(volatile async_shared_ *byte)
 {
-    uint8_t was = __atomic_load_n(byte, __ATOMIC_RELAXED), is;
+    async_shared_ was = __atomic_load_n(byte, __ATOMIC_RELAXED), is;
 
     do {
         while (was == 0xFE) /* 127 threads in notify: one will be out soon */
             was = __atomic_load_n(byte, __ATOMIC_RELAXED);
-        is = (uint8_t)(was & ASYNC_WOKEN_
-                           ? was
-                           : was + ASYNC_NOTIFYING_ + ASYNC_WOKEN_);
+        is = (async_shared_)(was & ASYNC_WOKEN_
+                                 ? was
+                                 : was + ASYNC_NOTIFYING_ + ASYNC_WOKEN_);
     } while (!__atomic_compare_exchange_n(byte, &was, is, 1, __ATOMIC_SEQ_CST,
                                           __ATOMIC_RELAXED));
     return was != is;
 }
 
-static inline void async_byte_told_(volatile uint8_t *byte)
+static inline void async_byte_told_(volatile async_shared_ *byte)
 {
     (void)__atomic_fetch_sub(byte, ASYNC_NOTIFYING_, __ATOMIC_SEQ_CST);
 }
 
-static inline void async_byte_set_(volatile uint8_t *byte)
+static inline void async_byte_set_(volatile async_shared_ *byte)
 {
     __atomic_store_n(byte, ASYNC_WOKEN_, __ATOMIC_RELEASE);
 }
 
 /* Clears it. True if it was set. Called before looking at what it stands for:
  * what is set in between is found now, or found set the next time. */
-static inline int async_byte_clear_(volatile uint8_t *byte)
+static inline int async_byte_clear_(volatile async_shared_ *byte)
 {
     if (!(__atomic_load_n(byte, __ATOMIC_RELAXED) & ASYNC_WOKEN_))
         return 0;
-    (void)__atomic_fetch_and(byte, (uint8_t)~ASYNC_WOKEN_, __ATOMIC_ACQ_REL);
+    (void)__atomic_fetch_and(byte, (async_shared_)~ASYNC_WOKEN_,
+                             __ATOMIC_ACQ_REL);
     return 1;
 }
 
@@ -75,28 +82,28 @@ static inline int async_byte_clear_(volatile uint8_t *byte)
 
 #else
 
-static inline unsigned async_byte_(const volatile uint8_t *byte)
+static inline unsigned async_byte_(const volatile async_shared_ *byte)
 {
     return *byte;
 }
 
-static inline void async_byte_set_(volatile uint8_t *byte)
+static inline void async_byte_set_(volatile async_shared_ *byte)
 {
     *byte = ASYNC_WOKEN_;
 }
 
-static inline int async_byte_wake_(volatile uint8_t *byte)
+static inline int async_byte_wake_(volatile async_shared_ *byte)
 {
     async_byte_set_(byte);
     return 1; /* once too often rather than never */
 }
 
-static inline void async_byte_told_(volatile uint8_t *byte)
+static inline void async_byte_told_(volatile async_shared_ *byte)
 {
     (void)byte;
 }
 
-static inline int async_byte_clear_(volatile uint8_t *byte)
+static inline int async_byte_clear_(volatile async_shared_ *byte)
 {
     if (!*byte)
         return 0;

@@ -117,10 +117,11 @@ enum {
  * two atomic swaps a job, takes no lock and touches nothing of the loop's.
  *
  * Workers that find nothing are idle, which takes the lock. They are not woken
- * for each job: at the end of a round the loop wakes one, and a worker that was
- * woken, and leaves others in the queue, wakes the next. So no job waits while
- * a worker sleeps. Nothing is missed, because both sides change `crew_`: the
- * loop after it has filled slots, a worker before it looks for the last time.
+ * for each job: the loop wakes one for the first job of a round and one at the
+ * round's end, and a worker that was woken, and leaves others in the queue,
+ * wakes the next. So no job waits while a worker sleeps and the loop does.
+ * Nothing is missed, because both sides change `crew_`: the loop after it has
+ * filled slots, a worker before it looks for the last time.
  */
 struct async_executor {
     /* yours, before the start */
@@ -147,6 +148,7 @@ struct async_executor {
     size_t canceled_; /* withdrawn */
     long process_;    /* that started it */
     int is_;          /* ASYNC_EXECUTOR_IS_... */
+    unsigned made_;   /* of workers_: those that have been used */
     int flushed_;     /* workers have been told of all that is queued */
     int looks_;       /* for what is finished, so nobody need tell */
     struct async_task task_;
@@ -458,6 +460,8 @@ static inline int async_worker_start_(struct async_executor *executor)
     if (error)
         return error;
     worker->executor = executor;
+    if (executor->made_ <= (unsigned)(worker - executor->workers_))
+        executor->made_ = (unsigned)(worker - executor->workers_) + 1;
     (void)async_atomic_add_(&executor->crew_, ASYNC_CREW_);
     async_os_lock_take_(&executor->lock_);
     worker->is = ASYNC_WORKER_IS_HERE_;

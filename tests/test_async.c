@@ -231,7 +231,8 @@ static void every_error_of_ours_passes_through(void **state)
 {
     static const int errors[] = {
         ASYNC_ECANCELED, ASYNC_ETIMEDOUT, ASYNC_ECLOSED, ASYNC_EBUSY,
-        ASYNC_EFULL,     ASYNC_EINVAL,    ASYNC_ENOTSUP, ASYNC_EDEADLK};
+        ASYNC_EFULL,     ASYNC_EINVAL,    ASYNC_ENOTSUP, ASYNC_EDEADLK,
+        ASYNC_EKILLED,   ASYNC_EEXITED};
     size_t i;
 
     (void)state;
@@ -2015,7 +2016,7 @@ static void every_error_of_ours_has_its_own_sentence(void **state)
     static const int errors[] = {
         ASYNC_PENDING, ASYNC_DONE,   ASYNC_ECANCELED, ASYNC_ETIMEDOUT,
         ASYNC_ECLOSED, ASYNC_EBUSY,  ASYNC_EFULL,     ASYNC_EINVAL,
-        ASYNC_ENOTSUP, ASYNC_EDEADLK};
+        ASYNC_ENOTSUP, ASYNC_EDEADLK, ASYNC_EKILLED,  ASYNC_EEXITED};
     size_t i, j;
 
     (void)state;
@@ -2041,6 +2042,8 @@ static void the_errors_have_fixed_numbers(void **state)
     assert_int_equal(ASYNC_EINVAL, -30006);
     assert_int_equal(ASYNC_ENOTSUP, -30007);
     assert_int_equal(ASYNC_EDEADLK, -30008);
+    assert_int_equal(ASYNC_EKILLED, -30009);
+    assert_int_equal(ASYNC_EEXITED, -30010);
 }
 
 static void an_errno_is_named_by_the_system(void **state)

@@ -108,6 +108,50 @@ static void a_sleep_of_0_lets_what_is_ready_run_first(void **state)
                  "1 sleeper done\n");
 }
 
+/* Adds what two functions return that never wait. */
+struct addend {
+    struct async_frame async;
+    int value;
+};
+
+static async addend(struct async_loop *on, struct addend *self, int value)
+{
+    (void)on;
+
+    async_begin(self);
+    self->value = value;
+    async_end();
+}
+
+struct addition {
+    struct async_frame async;
+    struct addend a, b;
+    int sum;
+};
+
+static async addition(struct async_loop *on, void *frame)
+{
+    struct addition *self = frame;
+
+    async_begin(self);
+    await(addend(on, &self->a, 42));
+    await(addend(on, &self->b, 1000));
+    self->sum = self->a.value + self->b.value;
+    async_end();
+}
+
+static void a_task_has_the_sum_of_what_it_awaited(void **state)
+{
+    struct addition frame = {.sum = 0};
+
+    (void)state;
+    spawn(&task, addition, &frame);
+    (void)settle();
+
+    assert_int_equal(async_task_outcome(&task), ASYNC_DONE);
+    assert_int_equal(frame.sum, 1042);
+}
+
 /* ---- cancel ------------------------------------------------------------- */
 
 static void
@@ -311,6 +355,200 @@ static void a_task_that_was_timed_out_inside_was_not_canceled(void **state)
 
     assert_trace("10 timeout timed out\n");
     assert_int_equal(async_task_outcome(&task), ASYNC_DONE);
+}
+
+/* ---- limits around joins and groups ------------------------------------- */
+
+/* Joins `other`, for so long at the most. */
+struct patient {
+    struct async_frame async;
+    struct async_timer timer;
+    uint32_t ms;
+};
+
+static async patient(struct async_loop *on, void *frame)
+{
+    struct patient *self = frame;
+    int status;
+
+    async_begin(self);
+    async_catch(status, async_timeout(on, &self->timer, self->ms,
+                                      async_join(on, &other)));
+    note("join", async_strerror(status));
+    async_end();
+}
+
+static void a_join_limited_to_0_ms_leaves_the_task_alone(void **state)
+{
+    struct patient frame = {.ms = 0};
+
+    (void)state;
+    spawn(&other, sleeper, &sleeping);
+    spawn(&task, patient, &frame);
+    (void)run_to(100);
+
+    assert_trace("0 join timed out\n"
+                 "50 sleeper done\n");
+    assert_int_equal(async_task_outcome(&other), ASYNC_DONE);
+}
+
+static void a_join_without_a_limit_waits_for_the_end(void **state)
+{
+    struct patient frame = {.ms = ASYNC_NO_TIMEOUT};
+
+    (void)state;
+    spawn(&other, sleeper, &sleeping);
+    spawn(&task, patient, &frame);
+    (void)run_to(100);
+
+    assert_trace("50 sleeper done\n"
+                 "50 join done\n");
+}
+
+/* One timer for a limit of 40 ms and for one of 10 ms inside it. */
+struct twice {
+    struct async_frame async;
+    struct async_timer timer;
+    struct sleeper child;
+};
+
+static async twice(struct async_loop *on, void *frame)
+{
+    struct twice *self = frame;
+    int status;
+
+    async_begin(self);
+    async_catch(status,
+                async_timeout(on, &self->timer, 40,
+                              async_timeout(on, &self->timer, 10,
+                                            sleeper(on, &self->child))));
+    note("twice", async_strerror(status));
+    async_catch(status,
+                async_timeout(on, &self->timer, 20, async_sleep_ms(on, 100)));
+    note("again", async_strerror(status));
+    async_end();
+}
+
+static void
+one_timer_around_and_inside_is_the_limit_that_began_first(void **state)
+{
+    struct twice frame = {.child = {.name = "child", .ms = 100}};
+
+    (void)state;
+    spawn(&task, twice, &frame);
+    (void)run_to(200);
+
+    assert_trace("10 child canceled\n"
+                 "10 twice timed out\n"
+                 "30 again timed out\n");
+}
+
+/* Fails, and takes its time to clean up. */
+static async fails_slowly(struct async_loop *on, struct sleeper *self)
+{
+    int status;
+
+    async_begin(self);
+    async_fail(-EIO);
+    async_finally();
+    async_catch(status, async_sleep_ms(on, self->ms));
+    note(self->name, async_strerror(status));
+    async_end();
+}
+
+/* A group whose body fails; a member may, too. */
+struct failing {
+    struct async_frame async;
+    struct async_group group;
+    struct async_member member;
+    struct async_timer timer;
+    struct sleeper body, sleeper;
+};
+
+static async failing(struct async_loop *on, void *frame)
+{
+    struct failing *self = frame;
+    int status;
+
+    async_begin(self);
+    (void)async_group_spawn(on, &self->group, &self->member, sleeper,
+                            &self->sleeper);
+    async_catch(status,
+                async_timeout(on, &self->timer, 10,
+                              async_group(on, &self->group,
+                                          fails_slowly(on, &self->body))));
+    note("group", async_strerror(status));
+    async_catch(status, async_sleep_ms(on, 5));
+    note("after it", async_strerror(status));
+    async_end();
+}
+
+static void
+a_failed_body_cleans_up_in_its_own_time_under_a_limit_too(void **state)
+{
+    struct failing frame = {
+        .body = {.name = "body", .ms = 30},
+        .sleeper = {.name = "member", .ms = 100, .answers = FAIL}};
+
+    (void)state;
+    spawn(&task, failing, &frame);
+    (void)run_to(200);
+
+    assert_trace("30 body done\n"       /* not timed out at 10 */
+                 "30 member canceled\n" /* and fails, but second */
+                 "30 group Input/output error\n"
+                 "35 after it done\n");
+}
+
+/* A group with a member that fails. */
+struct failed {
+    struct async_frame async;
+    struct async_group group;
+    struct async_member member;
+    struct sleeper body, member_body;
+};
+
+static async fails_at_once(struct async_loop *on, void *frame)
+{
+    struct sleeper *self = frame;
+
+    (void)on;
+
+    async_begin(self);
+    async_fail(-EIO);
+    async_end();
+}
+
+static async failed(struct async_loop *on, void *frame)
+{
+    struct failed *self = frame;
+    int status;
+
+    async_begin(self);
+    (void)async_group_spawn(on, &self->group, &self->member, fails_at_once,
+                            &self->member_body);
+    async_catch(status,
+                async_group(on, &self->group, sleeper(on, &self->body)));
+    note("group", async_strerror(status));
+    async_catch(status, async_yield_now(on));
+    note("a turn", async_strerror(status));
+    async_catch(status, async_sleep_ms(on, 5));
+    note("a sleep", async_strerror(status));
+    async_end();
+}
+
+static void a_group_that_failed_leaves_no_cancel_behind(void **state)
+{
+    struct failed frame = {.body = {.name = "body", .ms = 100}};
+
+    (void)state;
+    spawn(&task, failed, &frame);
+    (void)run_to(200);
+
+    assert_trace("0 body canceled\n"
+                 "0 group Input/output error\n"
+                 "0 a turn done\n"
+                 "5 a sleep done\n");
 }
 
 /* ---- run ---------------------------------------------------------------- */
@@ -528,6 +766,22 @@ static void a_loop_may_be_ended_twice_and_run_again(void **state)
                  "the leftover ends\n");
 }
 
+static void a_task_stays_where_it_was_when_a_simulation_is_over(void **state)
+{
+    (void)state;
+    sleeping.then_ms = 50;
+    spawn(&task, sleeper, &sleeping);
+    (void)async_simulate(&loop, 0, 70);
+
+    assert_trace("50 sleeper done\n");
+    assert_int_equal(async_task_outcome(&task), ASYNC_PENDING);
+    async_cancel(&loop, &task);
+    now = 70;
+    (void)run_to(200);
+    assert_trace("70 sleeper canceled\n");
+    assert_int_equal(async_task_outcome(&task), ASYNC_DONE);
+}
+
 static void nothing_runs_outside_a_run(void **state)
 {
     struct leaver frame = {.leftover = {.error = 0}};
@@ -544,6 +798,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         asyncio_claim(two_sleeps_in_a_row_last_as_long_as_both),
         asyncio_claim(a_sleep_of_0_lets_what_is_ready_run_first),
+        asyncio_claim(a_task_has_the_sum_of_what_it_awaited),
         asyncio_claim(the_joiner_of_a_sleeper_that_a_timer_cancels_is_told_so),
         asyncio_claim(a_task_ends_canceled_with_the_one_it_joins),
         asyncio_claim(a_task_and_the_one_it_joins_may_be_canceled_at_once),
@@ -557,6 +812,13 @@ int main(void)
         asyncio_claim(a_task_that_cancels_itself_and_ends_is_done),
         asyncio_claim(a_cancel_after_a_failure_does_not_hide_the_error),
         asyncio_claim(a_task_that_was_timed_out_inside_was_not_canceled),
+        asyncio_claim(a_join_limited_to_0_ms_leaves_the_task_alone),
+        asyncio_claim(a_join_without_a_limit_waits_for_the_end),
+        asyncio_claim(
+            one_timer_around_and_inside_is_the_limit_that_began_first),
+        asyncio_claim(
+            a_failed_body_cleans_up_in_its_own_time_under_a_limit_too),
+        asyncio_claim(a_group_that_failed_leaves_no_cancel_behind),
         asyncio_claim(an_interrupt_stops_a_run_that_only_takes_turns),
         asyncio_claim(an_interrupt_stops_a_run_that_waits),
         asyncio_claim(a_run_that_catches_its_cancel_is_done),
@@ -567,6 +829,7 @@ int main(void)
         asyncio_claim(
             an_error_of_what_was_left_behind_is_the_runs_without_a_hook),
         asyncio_claim(a_loop_may_be_ended_twice_and_run_again),
+        asyncio_claim(a_task_stays_where_it_was_when_a_simulation_is_over),
         asyncio_claim(nothing_runs_outside_a_run),
     };
 

@@ -358,7 +358,8 @@ static void end_the_wait(void)
         await_a_job();
         if (!stage.subject.is_waiting)
             break;
-        while (async_atomic_load_(&loop.posted_) == (size_t)&stage.first_job)
+        while (async_atomic_load_(&executor.finished_) ==
+               (size_t)&stage.first_job)
             if (async_atomic_load_(&may_go) == 0)
                 async_atomic_store_(&may_go, 1);
         break;

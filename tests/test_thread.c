@@ -1622,6 +1622,66 @@ no_job_waits_behind_one_that_blocks_while_a_thread_is_idle(void **state)
     async_executor_stop(&executor, ASYNC_STOP_DRAIN);
 }
 
+/* Holds the loop until a job has begun. */
+struct holdup {
+    struct async_frame async;
+};
+
+static async holdup(struct async_loop *on, void *frame)
+{
+    struct holdup *self = frame;
+
+    (void)on;
+    async_begin(self);
+    post_take(&entered, 1);
+    async_end();
+}
+
+static void the_first_job_of_a_round_begins_before_the_round_ends(void **state)
+{
+    struct holdup frame = {{0}};
+
+    (void)state;
+    start(1, 1);
+    spawn(0);
+    (void)async_spawn(&loop, &tasks[1], holdup, &frame);
+    settle(); /* or it hangs */
+
+    assert_counts(1, 1, 0, 0);
+    go(0, 0);
+    finish();
+    assert_trace("a done\n");
+}
+
+/* Holds the loop until a's job is over, and its thread sleeps. */
+static async idle_in_between(struct async_loop *on, void *frame)
+{
+    struct holdup *self = frame;
+
+    (void)on;
+    async_begin(self);
+    post_take(&entered, 1);
+    go(0, 0);
+    wait_for_idle(1);
+    async_end();
+}
+
+static void a_later_job_of_a_round_wakes_who_went_idle_in_it(void **state)
+{
+    struct holdup frame = {{0}};
+
+    (void)state;
+    start(1, 2);
+    callers[2].fn = job_of;
+    spawn(0);
+    (void)async_spawn(&loop, &tasks[1], idle_in_between, &frame);
+    spawn(2);
+    finish(); /* or it hangs */
+
+    assert_trace("a done\n"
+                 "c done\n");
+}
+
 static void all_threads_wake_for_jobs_of_one_round(void **state)
 {
     int i;
@@ -1707,6 +1767,7 @@ static void a_lower_limit_ends_idle_threads(void **state)
     (void)async_run(&loop, NULL, NULL);
 
     assert_counts(1, 0, 0, 4);
+    assert_int_equal(executor.orders_, 0); /* no job needs the lock any more */
     trace_clear();
     async_executor_stop(&executor, ASYNC_STOP_DRAIN);
 }
@@ -2842,6 +2903,8 @@ int main(void)
         thread_claim(an_ended_threads_jobs_are_still_counted),
         thread_claim(
             no_job_waits_behind_one_that_blocks_while_a_thread_is_idle),
+        thread_claim(the_first_job_of_a_round_begins_before_the_round_ends),
+        thread_claim(a_later_job_of_a_round_wakes_who_went_idle_in_it),
         thread_claim(all_threads_wake_for_jobs_of_one_round),
         thread_claim(a_higher_limit_starts_threads_for_what_is_queued),
         thread_claim(a_lower_limit_ends_threads_after_the_job_they_are_at),

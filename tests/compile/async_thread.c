@@ -47,8 +47,17 @@ static void a_thread_is_here(struct async_executor *executor)
     executor->arg = executor;
 }
 
+static int posts_made;
+
+static void count_post(struct async_loop *loop, struct async_post *post)
+{
+    (void)loop;
+    posts_made += post->next_ == NULL;
+}
+
 static int check_async_thread(void)
 {
+    static struct async_post post;
     static struct async_loop loop;
     static struct offloads offloads;
     static struct async_executor unused;
@@ -74,6 +83,8 @@ static int check_async_thread(void)
     CHECK(async_executor_start(&offloads.executor, 2, 4) == 0);
     CHECK(async_run(&loop, offload, &offloads) == ASYNC_DONE);
     CHECK(offloads.sum == 10 && offloads.rc == ASYNC_ECLOSED);
+    async_post_send(&loop, &post, count_post);
+    CHECK(async_poll(&loop, 0) == ASYNC_FOREVER && posts_made == 1);
     return 0;
 }
 
