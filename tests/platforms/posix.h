@@ -12,10 +12,13 @@
 #ifndef ASYNC_TESTS_POSIX_H
 #define ASYNC_TESTS_POSIX_H
 
+#define SHORT posix_SHORT /* what tests have, too */
 #include <windows.h>
-
+#undef SHORT
+#undef far
 #undef max
 #undef min
+#undef near
 #undef small
 
 #include <errno.h>
