@@ -269,9 +269,12 @@ static inline long async_os_process_(void)
     return 0; /* there is no fork */
 }
 
-typedef struct {
-    void *srw; /* a slim reader-writer lock, held by writers only */
-} async_os_lock_;
+/* What Windows keeps in a word of ours, all-zero at first. */
+struct async_os_word_ {
+    void *is;
+};
+
+typedef struct async_os_word_ async_os_lock_; /* slim; writers only */
 
 static inline struct _RTL_SRWLOCK *async_os_srw_(async_os_lock_ *lock)
 {
@@ -280,7 +283,7 @@ static inline struct _RTL_SRWLOCK *async_os_srw_(async_os_lock_ *lock)
 
 static inline int async_os_lock_make_(async_os_lock_ *lock)
 {
-    lock->srw = NULL;
+    lock->is = NULL;
     return 0;
 }
 
@@ -299,9 +302,7 @@ static inline void async_os_lock_give_(async_os_lock_ *lock)
     ReleaseSRWLockExclusive(async_os_srw_(lock));
 }
 
-typedef struct {
-    void *variable; /* a condition variable */
-} async_os_signal_;
+typedef struct async_os_word_ async_os_signal_;
 
 static inline struct _RTL_CONDITION_VARIABLE *
 async_os_variable_(async_os_signal_ *signal)
@@ -323,7 +324,7 @@ static inline struct async_os_moment_ async_os_moment_in_(uint32_t ms)
 
 static inline int async_os_signal_make_(async_os_signal_ *signal)
 {
-    signal->variable = NULL;
+    signal->is = NULL;
     return 0;
 }
 
@@ -357,12 +358,14 @@ static inline int async_os_wait_until_(async_os_signal_ *signal,
                                    async_os_srw_(lock), (unsigned long)rest, 0);
 }
 
-typedef struct {
+struct async_os_begun_ {
     void *handle;
     unsigned id;
     void *(*fn)(void *);
     void *arg;
-} async_os_thread_;
+};
+
+typedef struct async_os_begun_ async_os_thread_;
 
 static inline unsigned __stdcall async_os_thread_run_(void *arg)
 {
@@ -376,10 +379,11 @@ static inline int async_os_thread_start_(async_os_thread_ *thread,
                                          size_t stack_bytes,
                                          void *(*fn)(void *), void *arg)
 {
-    enum { SUSPENDED = 0x4, STACK_IS_RESERVED = 0x10000 };
-    unsigned flags = SUSPENDED | (stack_bytes ? STACK_IS_RESERVED : 0);
+    enum { ASYNC_OS_SUSPENDED_ = 0x4, ASYNC_OS_RESERVES_ = 0x10000 };
+    unsigned flags =
+        ASYNC_OS_SUSPENDED_ | (stack_bytes ? ASYNC_OS_RESERVES_ : 0);
 
-    if (stack_bytes > 0xFFFFFFFF)
+    if ((unsigned)stack_bytes != stack_bytes)
         return -EINVAL;
     thread->fn = fn;
     thread->arg = arg;
