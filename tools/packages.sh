@@ -29,6 +29,7 @@ hyperfine     hyperfine                hyperfine          hyperfine     hyperfin
 clang         clang                    clang              clang         clang       -
 clang-tsan    libclang-rt-dev          compiler-rt        compiler-rt   compiler-rt -
 valgrind      valgrind                 valgrind           valgrind      valgrind    -
+spin          spin                     -                  -             -           spin
 python3       python3                  python3            python3       python      python3
 gnuplot       gnuplot-nox,fonts-dejavu-core gnuplot       gnuplot       gnuplot     gnuplot
 shellcheck    shellcheck               ShellCheck         shellcheck    shellcheck  shellcheck
