@@ -398,7 +398,7 @@ static inline async_status async_finish_(struct async_frame *frame, int rc,
 #define ASYNC_HERE_(n, line)                                                   \
     async_distance_(ASYNC_ADDRESS_(ASYNC_LABEL_(n)) - async_anchor_)
 
-static inline unsigned async_distance_(long distance)
+static inline unsigned async_distance_(intptr_t distance)
 {
     ASYNC_CHECK_(distance >= -0x7FFF && distance <= 0x7FFF &&
                      (distance < -2 || distance > 1),

@@ -4,7 +4,7 @@
  * A task that waits costs nothing until what it waits for has happened, and
  * then only that task runs. The loop takes the time as an argument, sleeps
  * never and allocates nothing, so it fits into a superloop, a GUI's loop or a
- * test. async_run drives it where there is a POSIX system. Tasks are yours:
+ * test. async_run drives it on POSIX systems and on Windows. Tasks are yours:
  * plain structs that the loop links together.
  *
  *     #include <stdio.h>
@@ -63,16 +63,25 @@
 
 #include "async_wait.h" /* tasks and what they wait for */
 
+/* Which system there is: at most one. */
 #if defined(__unix__) || defined(__APPLE__)
-#define ASYNC_HAVE_RUN_ ASYNC_HOSTED_
+#define ASYNC_HAVE_POSIX_ ASYNC_HOSTED_
+#define ASYNC_HAVE_WINDOWS_ 0
+#elif defined(_WIN32)
+#define ASYNC_HAVE_POSIX_ 0
+#define ASYNC_HAVE_WINDOWS_ ASYNC_HOSTED_
 #else
-#define ASYNC_HAVE_RUN_ 0
+#define ASYNC_HAVE_POSIX_ 0
+#define ASYNC_HAVE_WINDOWS_ 0
 #endif
+#define ASYNC_HAVE_RUN_ (ASYNC_HAVE_POSIX_ || ASYNC_HAVE_WINDOWS_)
 
 #if ASYNC_HAVE_RUN_
 #include <errno.h>  /* what a system call says */
-#include <fcntl.h>  /* O_NONBLOCK */
 #include <limits.h> /* INT_MAX */
+#endif
+#if ASYNC_HAVE_POSIX_
+#include <fcntl.h>  /* O_NONBLOCK */
 #include <poll.h>   /* async_run's wait */
 #include <time.h>   /* the monotonic clock */
 #include <unistd.h> /* pipe, read, write, close */
@@ -370,9 +379,9 @@ static inline async_time async_simulate(struct async_loop *loop, async_time now,
     return now;
 }
 
-/* ---- async_run: a host of our own --------------------------------------- */
+/* ---- the system's clock -------------------------------------------------- */
 
-#if ASYNC_HAVE_RUN_
+#if ASYNC_HAVE_POSIX_
 
 #ifdef CLOCK_MONOTONIC
 #define ASYNC_TIMESPEC_ timespec
@@ -398,6 +407,50 @@ static inline async_time async_clock_now(void)
                         (uint64_t)time.tv_nsec * ASYNC_TICK_HZ / 1000000000u);
 }
 
+#elif ASYNC_HAVE_WINDOWS_
+
+/* What is called of Windows is declared as <windows.h> declares it, and so may
+ * stand before it. That header is not included: it defines min, max, small and
+ * hundreds more, and who includes it later with other settings gets ours. */
+#ifndef _INC_WINDOWS
+#ifdef __cplusplus
+extern "C" {
+#endif
+union _LARGE_INTEGER;
+struct _SECURITY_ATTRIBUTES;
+__declspec(dllimport) int __stdcall QueryPerformanceCounter(
+    union _LARGE_INTEGER *count);
+__declspec(dllimport) int __stdcall QueryPerformanceFrequency(
+    union _LARGE_INTEGER *hz);
+__declspec(dllimport) void *__stdcall CreateEventA(
+    struct _SECURITY_ATTRIBUTES *security, int is_manual, int is_set,
+    const char *name);
+__declspec(dllimport) int __stdcall SetEvent(void *event);
+__declspec(dllimport) unsigned long __stdcall WaitForSingleObject(
+    void *object, unsigned long ms);
+__declspec(dllimport) int __stdcall CloseHandle(void *object);
+#ifdef __cplusplus
+}
+#endif
+#endif
+
+/* The system's monotonic time in ticks. */
+static inline async_time async_clock_now(void)
+{
+    uint64_t count = 0, hz = 1;
+
+    (void)QueryPerformanceCounter((union _LARGE_INTEGER *)(void *)&count);
+    (void)QueryPerformanceFrequency((union _LARGE_INTEGER *)(void *)&hz);
+    return (async_time)(count / hz * ASYNC_TICK_HZ +
+                        count % hz * ASYNC_TICK_HZ / hz);
+}
+
+#endif
+
+/* ---- async_run: a host of our own --------------------------------------- */
+
+#if ASYNC_HAVE_RUN_
+
 /* async_poll by the system's clock, for hosts that wait in milliseconds as
  * poll(2) does. Returns how long they may: -1 is for ever, and 0 also that the
  * last task has just ended. */
@@ -414,6 +467,8 @@ static inline int async_poll_ms(struct async_loop *loop)
         return INT_MAX / 1000 * 1000; /* too soon is not wrong */
     return (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);
 }
+
+#if ASYNC_HAVE_POSIX_
 
 /* A host that sleeps on descriptors: async_run's and those of adapters/. */
 struct async_fd_host_ {
@@ -521,6 +576,70 @@ static inline int async_pollset_start_(struct async_pollset_ *set,
     return 0;
 }
 
+/* What async_run sleeps on. */
+struct async_run_host_ {
+    struct async_pollset_ set;
+    struct pollfd fds[1 + ASYNC_RUN_FDS];
+};
+
+static inline int async_run_start_(struct async_run_host_ *run,
+                                   struct async_loop *loop)
+{
+    return async_pollset_start_(&run->set, run->fds, 1 + ASYNC_RUN_FDS, loop);
+}
+
+/* Sleeps until it is notified, for so long at the most, -1 for ever. */
+static inline void async_run_sleep_(struct async_run_host_ *run, int ms)
+{
+    if ((ms || run->set.count > 1) && poll(run->fds, run->set.count, ms) > 0)
+        async_pollset_pass_(&run->set);
+}
+
+/* When nobody is in its notify any more. */
+static inline void async_run_stop_(struct async_run_host_ *run)
+{
+    (void)async_fd_close_(&run->set.base);
+}
+
+#else
+
+/* What async_run sleeps on: no descriptors. */
+struct async_run_host_ {
+    struct async_host host;
+    void *event; /* resets itself when it ends a sleep */
+};
+
+static inline void async_run_notify_(void *arg)
+{
+    (void)SetEvent(((struct async_run_host_ *)arg)->event);
+}
+
+static inline int async_run_start_(struct async_run_host_ *run,
+                                   struct async_loop *loop)
+{
+    const struct async_host host = {async_run_notify_, NULL, run};
+
+    run->host = host;
+    run->event = CreateEventA(NULL, 0, 0, NULL);
+    if (!run->event)
+        return -ENOMEM;
+    async_attach(loop, &run->host);
+    return 0;
+}
+
+static inline void async_run_sleep_(struct async_run_host_ *run, int ms)
+{
+    if (ms) /* -1 is INFINITE, as an unsigned long */
+        (void)WaitForSingleObject(run->event, (unsigned long)ms);
+}
+
+static inline void async_run_stop_(struct async_run_host_ *run)
+{
+    (void)CloseHandle(run->event);
+}
+
+#endif
+
 static inline async_status async_gives_up_(struct async_loop *loop, void *frame)
 {
     (void)loop;
@@ -534,14 +653,13 @@ static inline async_status async_gives_up_(struct async_loop *loop, void *frame)
  * fn; or, with no loop->unhandled to take it, the first error of a task that
  * nobody joined. ASYNC_EBUSY: this loop is running, or has a host that runs
  * it. ASYNC_EDEADLK: nothing could wake the tasks any more; fn was canceled
- * and has ended, others may live. A negated errno: there was no pipe to be
- * woken through; nothing ran. Other threads may wake the loop until this
- * returns, and no longer. */
+ * and has ended, others may live. A negated errno: there was no pipe, or event,
+ * to be woken through; nothing ran. On Windows it watches no descriptors. Other
+ * threads may wake the loop until this returns, and no longer. */
 static inline async_status async_run(struct async_loop *loop, async_fn *fn,
                                      void *frame)
 {
-    struct pollfd fds[1 + ASYNC_RUN_FDS];
-    struct async_pollset_ run;
+    struct async_run_host_ host;
     struct async_task task;
     async_status status, error, stuck = 0;
     int times = 0; /* it was stuck */
@@ -549,7 +667,7 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
     async_check_loop_(loop);
     if (loop->running_ || loop->polling_ || loop->host_)
         return ASYNC_EBUSY;
-    status = async_pollset_start_(&run, fds, 1 + ASYNC_RUN_FDS, loop);
+    status = async_run_start_(&host, loop);
     if (status < 0)
         return status;
     status = ASYNC_DONE;
@@ -575,12 +693,11 @@ static inline async_status async_run(struct async_loop *loop, async_fn *fn,
             async_cancel(loop, &task);
             continue;
         }
-        if ((ms || run.count > 1) && poll(fds, run.count, ms) > 0)
-            async_pollset_pass_(&run);
+        async_run_sleep_(&host, ms);
     }
     async_attach(loop, NULL);
     loop->running_ = 0;
-    (void)async_fd_close_(&run.base);
+    async_run_stop_(&host);
     if (fn) {
         async_claim_(loop, &task);
         status = async_task_outcome(&task);

@@ -92,7 +92,7 @@
 
 #include "async_loop.h" /* tasks; descriptors and timers they wait for */
 
-#if !ASYNC_HAVE_RUN_
+#if !ASYNC_HAVE_POSIX_
 #error "async_process.h needs POSIX processes: leave it out on this target"
 #endif
 

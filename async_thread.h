@@ -5,7 +5,8 @@
  * such calls on a limited number of threads while the task waits like for
  * anything else. Threads are started when there is work for them; the queue in
  * front of them is bounded, and a full one is awaited. The job lives in the
- * caller's frame: nothing is allocated. POSIX threads.
+ * caller's frame: nothing is allocated. Threads of POSIX or of
+ * Windows.
  *
  *     #include <stdio.h>
  *     #include "async_thread.h"

@@ -43,10 +43,9 @@ static inline void unpoison(void *memory, size_t size)
     ASAN_UNPOISON_MEMORY_REGION(memory, size);
 #elif defined(POISON_VALGRIND_)
     (void)VALGRIND_MAKE_MEM_DEFINED(memory, size);
-#else
-    (void)memory;
-    (void)size;
 #endif
+    (void)memory; /* where none of them is, or its macros do nothing */
+    (void)size;
 }
 
 #endif /* ASYNC_TESTS_POISON_H */

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE /* the processor's flags, as a handler sees them */
 #else
 #define _XOPEN_SOURCE 700
+#define _DEFAULT_SOURCE /* a handler stays where it is */
 #endif
 #include "trace.h"
 
@@ -681,7 +682,7 @@ static void who_leaves_waits_only_for_what_cannot_be_stopped(void **state)
 
 /* ---- from a signal handler ---------------------------------------------- */
 
-static int handler_status, handler_was;
+static volatile int handler_status, handler_was;
 
 static void set_in_handler(int number)
 {

@@ -40,8 +40,15 @@ tcc           tcc                      tcc                tcc           tcc     
 musl-gcc      musl-tools               musl-gcc           -             musl        -
 gcc-m32       gcc-12-multilib,g++-12-multilib glibc-devel.i686 -        lib32-gcc-libs -
 hiredis/async.h libhiredis-dev         hiredis-devel      hiredis-dev   hiredis     hiredis
+aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu,libc6-dev-arm64-cross - - - -
+arm-linux-gnueabihf-gcc gcc-arm-linux-gnueabihf,libc6-dev-armhf-cross - - - -
+powerpc-linux-gnu-gcc gcc-powerpc-linux-gnu,libc6-dev-powerpc-cross - - - -
+riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu,libc6-dev-riscv64-cross - - - -
 s390x-linux-gnu-gcc gcc-s390x-linux-gnu,libc6-dev-s390x-cross - - - -
 qemu-s390x-static qemu-user-static     qemu-user-static   -             -           -
+x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64 mingw64-gcc,mingw64-winpthreads-static mingw-w64-gcc mingw-w64-gcc mingw-w64
+x86_64-w64-mingw32-g++ g++-mingw-w64-x86-64 mingw64-gcc-c++ mingw-w64-gcc mingw-w64-gcc mingw-w64
+wine          wine64,wine              wine               wine          wine        -
 '
 
 # Homebrew keeps its headers and libraries where cc does not look.
