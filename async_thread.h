@@ -173,12 +173,14 @@ static inline int async_executor_start(struct async_executor *executor,
     }
     for (i = 0; i < ASYNC_MAX_WORKERS; i++) {
         executor->workers_[i].is = ASYNC_WORKER_IS_NEW_;
-        executor->workers_[i].begun = executor->workers_[i].done = 0;
+        executor->workers_[i].begun = 0;
+        executor->workers_[i].done = 0;
     }
     executor->loop_ = NULL;
     executor->posted_ = async_executor_posted_;
     executor->put_ = executor->begun_ = executor->canceled_ = 0;
-    executor->orders_ = executor->crew_ = 0;
+    executor->orders_ = 0;
+    executor->crew_ = 0;
     executor->idle_ = NULL;
     executor->closed_ = 0;
     executor->here_ = executor->made_ = 0;
