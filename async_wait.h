@@ -323,18 +323,17 @@ struct async_call_frame {
 /* Steps what is called. Its task's function is the caller's again at the end.
  */
 static inline async_status async_call_go_(struct async_loop *loop,
-                                          struct async_call_frame *call,
-                                          int *pends)
+                                          struct async_call_frame *call)
 {
     async_status status = call->fn_(loop, call->frame_);
 
-    *pends = status == ASYNC_PENDING || status == ASYNC_ASKED_;
-    if (!*pends) {
+    if (status == ASYNC_PENDING) {
+        if (!(loop->step_ & ASYNC_STEP_SEEN_) && call->frame_)
+            call->async.status_ = ((struct async_frame *)call->frame_)->status_;
+    } else if (status != ASYNC_ASKED_) {
         loop->current_->fn = call->up_fn_;
         loop->current_->frame = call->up_frame_;
         call->fn_ = NULL;
-    } else if (!(loop->step_ & ASYNC_STEP_SEEN_) && call->frame_) {
-        call->async.status_ = ((struct async_frame *)call->frame_)->status_;
     }
     return status;
 }
@@ -345,18 +344,17 @@ static inline async_status async_call_step_(struct async_loop *loop,
 {
     struct async_call_frame *call = (struct async_call_frame *)frame;
     async_status status;
-    int pends;
 
     if (loop->current_->wait_.flags & ASYNC_ASKS_)
         /* whether it lands each level may have a say in: from the top */
         return call->up_fn_(loop, call->up_frame_);
-    status = async_call_go_(loop, call, &pends);
+    status = async_call_go_(loop, call);
+    if (status == ASYNC_PENDING)
+        return status;
     if (status == ASYNC_ASKED_) { /* by this step: the levels above answer it */
         loop->step_ |= ASYNC_STEP_AGAIN_;
         return ASYNC_PENDING;
     }
-    if (pends)
-        return status;
     call->status_ = async_fit_(status);
     return call->up_fn_(loop, call->up_frame_);
 }
@@ -371,7 +369,6 @@ static inline async_status async_call(struct async_loop *loop,
 {
     struct async_task *task = async_running_(loop);
     async_status status = call->status_;
-    int pends;
 
     if (status) {
         call->status_ = 0;
@@ -386,7 +383,7 @@ static inline async_status async_call(struct async_loop *loop,
         task->fn = async_call_step_;
         task->frame = call;
     }
-    return async_call_go_(loop, call, &pends);
+    return async_call_go_(loop, call);
 }
 
 #endif /* ASYNC_WAIT_H */
