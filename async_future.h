@@ -134,8 +134,8 @@ struct async_future {
     uint8_t coming_; /* the loop counts it as to come */
 #else
     /* written by who sets it, read by the loop */
-    volatile int16_t status_; /* 0: not set */
-    volatile uint8_t is_;     /* ASYNC_FUTURE_IS_... */
+    volatile int16_t status_;   /* 0: not set */
+    volatile async_shared_ is_; /* ASYNC_FUTURE_IS_... */
     volatile uint8_t tried_;
 #endif
 };
@@ -154,7 +154,7 @@ static inline int async_future_claim(struct async_future *future)
     if (!async_atomic_swap_if_(&future->is_, 0, ASYNC_FUTURE_IS_CLAIMED_))
         return ASYNC_EBUSY;
 #elif ASYNC_HAVE_EXCHANGE_
-    uint8_t was = 0;
+    async_shared_ was = 0;
 
     if (!__atomic_compare_exchange_n(&future->is_, &was,
                                      ASYNC_FUTURE_IS_CLAIMED_, 0,
