@@ -86,17 +86,7 @@ static inline void async_group_ask_(struct async_loop *loop,
     async_group_notes_(group);
     ASYNC_ASSERT(task->wait_.asks < 255, "groups nested too deep");
     group->ask_ = ASYNC_BODY_IS_ASKED_;
-    task->wait_.asks++;
-    task->wait_.flags |= ASYNC_IS_LATE_;
-    async_ready_task_(loop, task);
-}
-
-static inline void async_group_asks_no_more_(struct async_group *group)
-{
-    struct async_task *task = group->body_;
-
-    if (--task->wait_.asks == 0)
-        task->wait_.flags &= (uint8_t)~ASYNC_IS_LATE_;
+    async_ask_(loop, task);
 }
 
 /* Ends early, without an error: asks the body and all members to stop; then no
@@ -220,7 +210,7 @@ static inline async_status async_group_pends_(struct async_loop *loop,
     }
     if (x == ASYNC_ASKED_ && group->ask_ == ASYNC_BODY_IS_ASKED_) {
         group->ask_ = ASYNC_BODY_LANDS_;
-        async_group_asks_no_more_(group);
+        async_ask_no_more_(group->body_);
         loop->step_ |= ASYNC_STEP_LAND_;
         return ASYNC_PENDING;
     }
@@ -244,7 +234,7 @@ async_group_(struct async_loop *loop, struct async_group *group, async_status x)
             return async_group_pends_(loop, group, x);
         group->stage_ = ASYNC_GROUP_WAITS_;
         if (group->ask_ == ASYNC_BODY_IS_ASKED_)
-            async_group_asks_no_more_(group);
+            async_ask_no_more_(group->body_);
         if (x < 0 &&
             (x != ASYNC_ECANCELED || group->outside_ || !group->stops_))
             async_group_fail_(loop, group, x);

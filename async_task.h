@@ -440,6 +440,21 @@ static inline async_status async_wait_go_(struct async_loop *loop,
     return async_pending_(loop);
 }
 
+/* Somebody else than a cancel asks the task to stop: a timeout, a group. Its
+ * wait answers ASYNC_ASKED_ until whoever asked takes that back. */
+static inline void async_ask_(struct async_loop *loop, struct async_task *task)
+{
+    task->wait_.asks++;
+    task->wait_.flags |= ASYNC_IS_LATE_;
+    async_ready_task_(loop, task);
+}
+
+static inline void async_ask_no_more_(struct async_task *task)
+{
+    if (--task->wait_.asks == 0)
+        task->wait_.flags &= (uint8_t)~ASYNC_IS_LATE_;
+}
+
 /* True if the running task waits in `line`, or has just been let go from it. */
 static inline int async_waits_in_(const struct async_loop *loop,
                                   struct async_wait_ **line)

@@ -49,15 +49,7 @@ static inline void async_timeout_expire_(struct async_loop *loop,
 
     timer->wait_.flags = ASYNC_TIMEOUT_ASKS_;
     ASYNC_ASSERT(task->wait_.asks < 255, "timeouts nested too deep");
-    task->wait_.asks++;
-    task->wait_.flags |= ASYNC_IS_LATE_;
-    async_ready_task_(loop, task);
-}
-
-static inline void async_timeout_asks_no_more_(struct async_task *task)
-{
-    if (--task->wait_.asks == 0)
-        task->wait_.flags &= (uint8_t)~ASYNC_IS_LATE_;
+    async_ask_(loop, task);
 }
 
 /* Starts the timer, which does not run: ASYNC_FOREVER is not at all, 0 has
@@ -102,7 +94,7 @@ static inline async_status async_timeout_go_(struct async_loop *loop,
     if (x == ASYNC_PENDING || x == ASYNC_ASKED_) {
         if (is == ASYNC_TIMEOUT_ASKS_ && x == ASYNC_ASKED_) {
             timer->wait_.flags = ASYNC_TIMEOUT_LANDED_;
-            async_timeout_asks_no_more_(task);
+            async_ask_no_more_(task);
             loop->step_ |= ASYNC_STEP_LAND_;
             return ASYNC_PENDING;
         }
@@ -114,7 +106,7 @@ static inline async_status async_timeout_go_(struct async_loop *loop,
     if (is == ASYNC_TIMEOUT_RUNNING_)
         async_timer_stop(loop, timer);
     if (is == ASYNC_TIMEOUT_ASKS_)
-        async_timeout_asks_no_more_(task);
+        async_ask_no_more_(task);
     timer->wait_.flags = ASYNC_TIMEOUT_IDLE_;
     return is == ASYNC_TIMEOUT_LANDED_ && x == ASYNC_ECANCELED ? ASYNC_ETIMEDOUT
                                                                : x;

@@ -115,7 +115,7 @@ struct async_wait_ {
                      * ahead: it is known to be its slot's least */
     uint8_t kind;   /* ASYNC_WAIT_... */
     uint8_t flags;  /* of the task: ASYNC_IS_... */
-    uint8_t asks;   /* of the task: expired timeouts that ask it to stop */
+    uint8_t asks;   /* of the task: timeouts and groups that ask it to stop */
 };
 
 static inline void async_line_join_(struct async_wait_ **line,
