@@ -30,16 +30,7 @@
 #include <unistd.h>
 
 /* The C library's own threads are not the thread sanitizer's. */
-#if defined(__SANITIZE_THREAD__)
-#define HAVE_AIO 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAVE_AIO 0
-#endif
-#endif
-#ifndef HAVE_AIO
-#define HAVE_AIO 1
-#endif
+#define HAVE_AIO !THREAD_SANITIZER
 
 #ifndef ROUNDS
 #define ROUNDS 1000

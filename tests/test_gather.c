@@ -645,12 +645,6 @@ static async rival(struct async_loop *on, void *frame)
     async_end();
 }
 
-static void settle_loop(void *arg)
-{
-    (void)arg;
-    (void)settle();
-}
-
 static void a_gather_of_a_task_that_was_never_spawned_is_caught(void **state)
 {
     struct async_task never = {0};

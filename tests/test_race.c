@@ -8,48 +8,12 @@
 
 #include "timeline.h"
 
+#include "cast.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
 /* ---- the cast ----------------------------------------------------------- */
-
-/* Works for `ms`, then ends or fails with `error`; cleans up for `clean_ms`,
- * and fails with `late_error` there. Ignores a cancel if it is `stubborn`:
- * works on for so long. */
-struct child {
-    struct async_frame async;
-    const char *name;
-    uint32_t ms;
-    int error;
-    uint32_t clean_ms;
-    int late_error;
-    uint32_t stubborn;
-    int rc;
-};
-
-static async child(struct async_loop *on, void *frame)
-{
-    struct child *self = frame;
-
-    async_begin(self);
-    if (self->ms)
-        async_catch(self->rc, async_sleep_ms(on, self->ms));
-    if (self->rc < 0 && self->stubborn) {
-        note(self->name, "does not mind");
-        await(async_sleep_ms(on, self->stubborn));
-    } else if (self->rc < 0) {
-        async_fail(self->rc);
-    }
-    if (self->error)
-        async_fail(self->error);
-    async_finally();
-    if (self->clean_ms)
-        await(async_sleep_ms(on, self->clean_ms));
-    if (self->late_error)
-        self->async.status_ = (int16_t)self->late_error;
-    note(self->name, async_strerror(self->async.status_));
-    async_end();
-}
 
 /* What one who waits for children needs. */
 struct set {
@@ -79,33 +43,6 @@ static void spawn_set(struct set *set)
 
     for (i = 0; i < set->count; i++)
         spawn(&set->tasks[i], child, &set->calls[i]);
-}
-
-/* Does something at the very moment at which a task has ended, before those
- * run that wait for it otherwise. */
-struct meddler {
-    struct async_frame async;
-    struct async_task *joined;
-    void (*act)(void *arg);
-    void *arg;
-    struct async_task task;
-    int rc;
-};
-
-static async meddler(struct async_loop *on, void *frame)
-{
-    struct meddler *self = frame;
-
-    async_begin(self);
-    async_catch(self->rc, async_join(on, self->joined));
-    self->act(self->arg);
-    async_end();
-}
-
-static void cancel_task(void *arg)
-{
-    (void)arg;
-    async_cancel(&loop, &task);
 }
 
 /* ---- race --------------------------------------------------------------- */
@@ -818,12 +755,6 @@ static async rival(struct async_loop *on, void *frame)
     async_catch(self->rc, rival_wants(self));
     note("rival:", async_strerror(self->rc));
     async_end();
-}
-
-static void settle_loop(void *arg)
-{
-    (void)arg;
-    (void)settle();
 }
 
 static void a_task_that_another_races_is_refused_in_every_way(void **state)

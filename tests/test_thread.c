@@ -2325,14 +2325,6 @@ static void a_queued_job_can_be_canceled_in_a_forks_child(void **state)
     assert_int_equal(fork_in_the_midst(child_cancels), 0);
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#define THREAD_SANITIZER __has_feature(thread_sanitizer)
-#else
-#define THREAD_SANITIZER 0
-#endif
-
 static void a_forks_child_may_have_an_executor_of_its_own(void **state)
 {
     (void)state;

@@ -45,6 +45,13 @@ static inline async_time settle(void)
     return ticks;
 }
 
+/* The same, for who takes a function. */
+static inline void settle_loop(void *arg)
+{
+    (void)arg;
+    (void)settle();
+}
+
 /* Lets time pass up to `end`; stops at each time that the loop asks for.
  * Returns what the last poll did. */
 static inline async_time run_to(async_time end)

@@ -19,6 +19,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* ---- how it is built ----------------------------------------------------- */
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#define THREAD_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define THREAD_SANITIZER 0
+#endif
+
 /* ---- events -------------------------------------------------------------- */
 
 static char trace_text[16384];
