@@ -1102,20 +1102,16 @@ static void
 a_job_that_comes_as_the_last_thread_ends_is_not_forgotten(void **state)
 {
     (void)state;
+    start(1, 1);
+    callers[1].fn = job_of;
+    spawn_and_settle(0, 0);
+    post_take(&entered, 1);
     let_time_pass(1);
     __atomic_store_n(&before_add, wait_before_end, __ATOMIC_RELEASE);
-    start(1, 1);
-    callers[0].fn = callers[1].fn = job_of;
-    spawn(0);
-    (void)async_run(&loop, NULL, NULL);
+    go(0, 0);
     post_take(&reached, 1); /* it has looked, and is still counted */
-#if ASYNC_RING > 1
     spawn_and_settle(1, 1);
     post_add(&may_go_on, 1);
-#else /* the lock would be needed */
-    post_add(&may_go_on, 1);
-    spawn(1);
-#endif
     (void)async_run(&loop, NULL, NULL);
 
     assert_trace("a done\n"
