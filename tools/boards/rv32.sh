@@ -5,7 +5,7 @@
 
 needs='riscv64-unknown-elf-gcc qemu-system-riscv32'
 
-# build OUT [FLAG...] SOURCE...
+# build OUT [FLAG...] SOURCE...  (-misa-spec: rv32imac has the csr instructions)
 build() {
     out=$1
     shift
