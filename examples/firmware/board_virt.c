@@ -1,25 +1,29 @@
 /* board_virt.c: QEMU's RISC-V machine, virt, as a board of 32 bits.
  * SPDX-License-Identifier: MIT
  *
- *     . tools/boards/rv32.sh
- *     build station examples/firmware/station.c examples/firmware/world.c \
- *         examples/firmware/board_virt.c
- *     run station
- *
  * No tick: the one timer interrupt comes at the deadline that the station
  * sleeps until, when something happens around it, or when the watchdog bites.
  * It plays world.c in place of what the machine has not, and what it plays
  * arrives by interrupts of their own: a byte through the UART's loop-back mode,
  * the rest as the software interrupt.
  *
- * With -DBOARD_TALKS the bytes are those that somebody types:
- *
- *     qemu-system-riscv32 -M virt -bios none -nographic -kernel station
+ * With -DBOARD_TALKS the bytes are those that somebody types instead.
  */
 #include "board.h"
 #include "world.h"
 
-void virt_exit(unsigned status); /* start_virt.c */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void stop(int status); /* start_virt.c's; and from there: */
+void software_handler(void);
+void timer_handler(void);
+void external_handler(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 const char board_name[] = "rv32";
 
@@ -137,7 +141,8 @@ void board_sleep(async_time ticks)
     uint64_t begun = now();
 
     if (!station_poked()) {
-        deadline = (begun / TIMES_PER_MS + ticks) * TIMES_PER_MS;
+        if (ticks != ASYNC_FOREVER)
+            deadline = (begun / TIMES_PER_MS + ticks) * TIMES_PER_MS;
         arm();
         __asm__ volatile("wfi" : : : "memory"); /* also ended by those off */
         asleep += now() - begun;
@@ -224,7 +229,7 @@ void world_answered(int16_t tenths_of_c)
 
 /* ---- interrupts --------------------------------------------------------- */
 
-static void timer_interrupt(void)
+__attribute__((interrupt)) void timer_handler(void)
 {
     const char *c;
 
@@ -232,13 +237,13 @@ static void timer_interrupt(void)
     if (now() >= bite()) {
         for (c = "reset by the watchdog\n"; *c; c++)
             board_put(*c);
-        virt_exit(0);
+        stop(0);
     }
     deadline = UINT64_MAX; /* who slept is awake, and will say it anew */
     arm();
 }
 
-static void software_interrupt(void)
+__attribute__((interrupt)) void software_handler(void)
 {
     uint8_t happened = pending;
 
@@ -252,7 +257,8 @@ static void software_interrupt(void)
         station_sensor_answered(answer);
 }
 
-static void external_interrupt(void)
+/* The UART's. */
+__attribute__((interrupt)) void external_handler(void)
 {
     uint32_t source = PLIC_CLAIM;
 
@@ -261,37 +267,16 @@ static void external_interrupt(void)
     PLIC_CLAIM = source;
 }
 
-__attribute__((interrupt, aligned(4))) static void trap(void)
-{
-    uint32_t cause;
-
-    __asm__ volatile("csrr %0, mcause" : "=r"(cause));
-    switch (cause) {
-    case 0x80000003:
-        software_interrupt();
-        break;
-    case 0x80000007:
-        timer_interrupt();
-        break;
-    case 0x8000000B:
-        external_interrupt();
-        break;
-    default:
-        virt_exit(99); /* a fault */
-    }
-}
-
 int main(void)
 {
     UART_FCR = FCR_ON;
     UART_IER = IER_RECEIVED;
     PLIC_PRIORITY(UART_SOURCE) = 1;
     PLIC_ENABLE = 1 << UART_SOURCE;
-    __asm__ volatile("csrw mtvec, %0" : : "r"(trap));
+    arm();
     __asm__ volatile("csrw mie, %0"
                      :
                      : "r"(MIE_SOFTWARE | MIE_TIMER | MIE_EXTERNAL));
-    arm();
     station_start();
     interrupts_as_they(MSTATUS_MIE);
     for (;;)
