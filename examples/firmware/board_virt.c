@@ -119,10 +119,10 @@ static uint64_t bite(void)
 /* Sets the timer to what comes first. With interrupts off. */
 static void arm(void)
 {
-    uint64_t first = bite(), next = world_next();
+    uint64_t first = bite(), next = (uint64_t)world_next() * TIMES_PER_MS;
 
-    if (next != UINT32_MAX && next * TIMES_PER_MS < first)
-        first = next * TIMES_PER_MS;
+    if (next < first)
+        first = next;
     if (deadline < first)
         first = deadline;
     MTIMECMP_HIGH = UINT32_MAX; /* no time in between is too early */
