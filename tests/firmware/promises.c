@@ -87,32 +87,45 @@ void station_received(char c)
 {
     need(c == (char)('0' + bytes));
     bytes = bytes + 1;
+    poked = 1;
 }
 
 void station_button_changed(void)
 {
     changes = changes + 1;
+    poked = 1;
 }
 
 void station_adc_done(uint16_t value)
 {
     need(value == 1023);
     conversions = conversions + 1;
+    poked = 1;
 }
 
 void station_sensor_answered(int16_t tenths_of_c)
 {
     answer = tenths_of_c;
     answers = answers + 1;
+    poked = 1;
 }
 
 int station_poked(void)
 {
+    int was = poked;
+
     if (starts_when_looked_at) {
         starts_when_looked_at = 0;
         board_adc_start();
     }
-    return poked;
+    return was;
+}
+
+/* Sleeps unless something has happened since the last time. */
+static void sleep_once(async_time ticks)
+{
+    board_sleep(ticks);
+    poked = 0;
 }
 
 static async_time since(async_time begun)
@@ -131,21 +144,20 @@ void station_step(void)
     async_time begun = board_now(), passed;
 
     while ((passed = since(begun)) < 100)
-        board_sleep((async_time)(100 - passed));
+        sleep_once((async_time)(100 - passed));
     need(passed < 105);
     need(board_asleep_ms() - asleep > 90);
 
     poked = 1;
-    board_sleep(100);
+    sleep_once(100);
     need(since(begun) < 110);
-    poked = 0;
 
     /* An interrupt after the look ends the sleep. */
     board_watchdog_feed();
     begun = board_now();
     starts_when_looked_at = 1;
     while (!conversions)
-        board_sleep(1000);
+        sleep_once(1000);
     need(since(begun) < 100);
 
     /* No sleep is needed for one to come. */
@@ -160,11 +172,11 @@ void station_step(void)
     begun = board_now();
     board_sensor_ask();
     while (bytes < 10)
-        board_sleep(ASYNC_FOREVER);
+        sleep_once(ASYNC_FOREVER);
     need(since(begun) >= 55 && since(begun) < 70);
     need(answers == 2 && changes == 1 && conversions == 1 && board_button());
 
     put("kept\n");
     for (;;) /* until the watchdog bites */
-        board_sleep(ASYNC_FOREVER);
+        sleep_once(ASYNC_FOREVER);
 }
