@@ -10,7 +10,7 @@
  *         examples/firmware/world.c -o station && ./station
  *
  * prints examples/firmware/station.out; the figures of `stats` and the bytes of
- * `ps` are the board's. ./dev firmware runs it on the other boards.
+ * `ps` are the board's. tests/firmware/run runs it on the other boards.
  */
 #ifndef ASYNC_SHORT_NAMES
 #define ASYNC_SHORT_NAMES 1 /* in C++ too */
@@ -364,10 +364,12 @@ static struct sensor {
 
 static void sensor_report(struct sensor *self)
 {
+    int16_t temperature = (int16_t)read_16(&answer);
+
     put_time();
     if (self->status > 0) {
-        average_add(&self->average, (int16_t)read_16(&answer));
-        put_tenths("temp ", (int16_t)read_16(&answer), " C");
+        average_add(&self->average, temperature);
+        put_tenths("temp ", temperature, " C");
         put_tenths("  average ", average_of(&self->average), " C");
         put_count("  adc ", (uint16_t)average_of(&light), "");
     } else {
