@@ -258,6 +258,9 @@ static async heartbeat(struct async_loop *loop, void *frame)
     async_begin(self);
     self->ticker.late = ASYNC_BURST; /* no second is left out */
     second_began = async_now(loop);
+    put_text("station on ");
+    put_text(board_name);
+    board_put('\n');
     for (;;) {
         await(async_every(loop, &self->ticker, 1000));
         seconds++;
@@ -657,9 +660,6 @@ void station_start(void)
     static const struct async_host host = {poke, NULL, NULL};
     int task;
 
-    put_text("station on ");
-    put_text(board_name);
-    board_put('\n');
     async_attach(&loop, &host);
     for (task = 0; task < TASKS; task++) {
         lives[task].seen = board_now();

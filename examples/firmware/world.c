@@ -18,7 +18,7 @@ static const struct {
 } typed[] = {{5210, "help\n"},
              {12320, "ps\n"},
              {12326, "stats\r\n"}, /* while that prints */
-             {14972, "ps\n"},      /* prints while a second begins */
+             {15980, "ps\n"},      /* prints while a second begins */
              {16220, "set\n"},
              {16420, "set period 0\n"},
              {16620, "set period 3601\n"},
