@@ -19,6 +19,7 @@
 #include "board.h"        /* and async_loop.h */
 
 enum {
+    SECOND_MS = 1000,
     LED_MS = 50,     /* of each second */
     SETTLED_MS = 20, /* a button's level that lasted this long */
     SAMPLE_MS = 2000,
@@ -28,6 +29,7 @@ enum {
     BACK_OFF_MS = 100, /* then twice as long */
     WAIT_MS = 1000,    /* who waits for input is seen that often */
     FEED_MS = 500,
+    GRACE_MS = 400, /* beyond it a task is late */
     MAX_PERIOD_S = 3600,
     MAX_LINE = 31
 };
@@ -167,7 +169,7 @@ static void put_tenths(const char *name, int32_t tenths, const char *unit)
 static void put_time(void)
 {
     async_time past = (async_time)(async_now(&loop) - second_began);
-    uint32_t now = seconds + (uint32_t)(past / 1000);
+    uint32_t now = seconds + (uint32_t)(past / SECOND_MS);
 
     board_put('[');
     put_number(now / 3600, 2, '0');
@@ -175,7 +177,7 @@ static void put_time(void)
     put_number(now / 60 % 60, 2, '0');
     board_put(':');
     put_number(now % 60, 2, '0');
-    put_count(".", (uint32_t)(past % 1000) / 100, "] ");
+    put_count(".", (uint32_t)(past % SECOND_MS) / 100, "] ");
 }
 
 /* ---- averages ------------------------------------------------------------ */
@@ -210,22 +212,31 @@ static int16_t average_of(const struct average *average)
 
 enum { HEARTBEAT, BUTTON, SAMPLER, SENSOR, SHELL, FEEDER, TASKS };
 
+static const struct {
+    const char *name;
+    uint16_t limit_ms; /* between two rounds */
+} tasks[TASKS] = {
+    {"heartbeat", SECOND_MS + GRACE_MS}, {"button", WAIT_MS + GRACE_MS},
+    {"sampler", SAMPLE_MS + GRACE_MS},   {"sensor", SECOND_MS + GRACE_MS},
+    {"shell", WAIT_MS + GRACE_MS},       {"feeder", FEED_MS + GRACE_MS},
+};
+
 static struct life {
     struct async_task task;
+    uint16_t bytes; /* task and frame */
     uint32_t rounds;
     async_time seen; /* in its last round */
-    async_time late; /* the most it was beyond its limit, in ticks */
+    async_time late; /* the most it was beyond its limit */
     uint8_t told_late;
 } lives[TASKS];
 
-static async_time limit_of(int task);
-
-/* How far it is beyond its limit now. */
+/* How far it is beyond its limit now, in ms. */
 static async_time late_by(int task)
 {
     async_time since = (async_time)(async_now(&loop) - lives[task].seen);
+    uint16_t limit_ms = tasks[task].limit_ms;
 
-    return since > limit_of(task) ? (async_time)(since - limit_of(task)) : 0;
+    return since > limit_ms ? (async_time)(since - limit_ms) : 0;
 }
 
 /* How far it was at the worst. */
@@ -262,9 +273,9 @@ static async heartbeat(struct async_loop *loop, void *frame)
     put_text(board_name);
     board_put('\n');
     for (;;) {
-        await(async_every(loop, &self->ticker, 1000));
+        await(async_every(loop, &self->ticker, SECOND_MS));
         seconds++;
-        second_began = (async_time)(second_began + 1000);
+        second_began = (async_time)(second_began + SECOND_MS);
         drift = (async_time)(async_now(loop) - second_began);
         round_of(HEARTBEAT);
         board_led(1);
@@ -395,7 +406,7 @@ static async sensor(struct async_loop *loop, void *frame)
     self->retry.max_ms = 2 * BACK_OFF_MS;
     for (;;) {
         for (self->waited_s = 0; self->waited_s < period_s; self->waited_s++) {
-            await(async_every(loop, &self->ticker, 1000));
+            await(async_every(loop, &self->ticker, SECOND_MS));
             round_of(SENSOR);
         }
         self->tries = 0;
@@ -427,9 +438,6 @@ static struct shell {
     char line[MAX_LINE + 1];
 } shell_frame;
 
-static uint16_t bytes_of(int task);
-static const char *name_of(int task);
-
 static void do_ps(void)
 {
     int task;
@@ -439,11 +447,11 @@ static void do_ps(void)
     for (task = 0; task < TASKS; task++) {
         int width = 10;
 
-        for (name = name_of(task); *name; width--)
+        for (name = tasks[task].name; *name; width--)
             board_put(*name++);
         put_number(lives[task].rounds, width + 8, ' ');
         put_number((uint32_t)latest(task), 9, ' ');
-        put_number(bytes_of(task), 7, ' ');
+        put_number(lives[task].bytes, 7, ' ');
         board_put('\n');
     }
 }
@@ -461,13 +469,13 @@ static uint32_t ratio(uint32_t part, uint32_t scale, uint32_t whole)
 /* The first two are right for 49 days. */
 static void do_stats(void)
 {
-    uint32_t ms = seconds * 1000 +
+    uint32_t ms = seconds * SECOND_MS +
                   (uint32_t)(async_time)(async_now(&loop) - second_began);
     uint32_t bytes = 0;
     int task;
 
     for (task = 0; task < TASKS; task++)
-        bytes += bytes_of(task);
+        bytes += lives[task].bytes;
     put_time();
     put_tenths("asleep ", (int32_t)ratio(board_asleep_ms(), 1000, ms), " %");
     put_tenths("  wakes ", (int32_t)ratio(polls, 10000, ms), "/s");
@@ -603,7 +611,7 @@ static int all_in_time(void)
         if (!lives[task].told_late) {
             lives[task].told_late = 1;
             put_time();
-            put_text(name_of(task));
+            put_text(tasks[task].name);
             put_text(" is late: the watchdog is not fed\n");
         }
     }
@@ -626,46 +634,24 @@ static async feeder(struct async_loop *loop, void *frame)
 
 /* ---- the station --------------------------------------------------------- */
 
-static const struct part {
-    const char *name;
-    async_fn *fn;
-    void *frame;
-    uint16_t frame_bytes;
-    uint16_t limit_ms; /* between two rounds */
-} parts[TASKS] = {
-    {"heartbeat", heartbeat, &heartbeat_frame, sizeof heartbeat_frame, 1500},
-    {"button", button, &button_frame, sizeof button_frame, WAIT_MS + 500},
-    {"sampler", sampler, &sampler_frame, sizeof sampler_frame, SAMPLE_MS + 250},
-    {"sensor", sensor, &sensor_frame, sizeof sensor_frame, 1500},
-    {"shell", shell, &shell_frame, sizeof shell_frame, WAIT_MS + 500},
-    {"feeder", feeder, &feeder_frame, sizeof feeder_frame, FEED_MS + 250}};
-
-static const char *name_of(int task)
+static void start(int task, async_fn *fn, void *frame, size_t bytes)
 {
-    return parts[task].name;
-}
-
-static async_time limit_of(int task)
-{
-    return parts[task].limit_ms;
-}
-
-static uint16_t bytes_of(int task)
-{
-    return (uint16_t)(sizeof(struct async_task) + parts[task].frame_bytes);
+    lives[task].bytes = (uint16_t)(sizeof lives[task].task + bytes);
+    lives[task].seen = board_now();
+    async_spawn(&loop, &lives[task].task, fn, frame);
 }
 
 void station_start(void)
 {
     static const struct async_host host = {poke, NULL, NULL};
-    int task;
 
     async_attach(&loop, &host);
-    for (task = 0; task < TASKS; task++) {
-        lives[task].seen = board_now();
-        async_spawn(&loop, &lives[task].task, parts[task].fn,
-                    parts[task].frame);
-    }
+    start(HEARTBEAT, heartbeat, &heartbeat_frame, sizeof heartbeat_frame);
+    start(BUTTON, button, &button_frame, sizeof button_frame);
+    start(SAMPLER, sampler, &sampler_frame, sizeof sampler_frame);
+    start(SENSOR, sensor, &sensor_frame, sizeof sensor_frame);
+    start(SHELL, shell, &shell_frame, sizeof shell_frame);
+    start(FEEDER, feeder, &feeder_frame, sizeof feeder_frame);
 }
 
 void station_step(void)

@@ -1,9 +1,9 @@
 /* world.c: what happens around a station in its 90 seconds.
  * SPDX-License-Identifier: MIT
  *
- * All of it is some 10 ms away from where a tenth of a second ends, so that a
- * board which is a ms or two behind prints the same. Ticks wrap at 20 s, those
- * of 16 bits at 85.536 s again: something is under way then.
+ * What is printed with a time happens some 10 ms before a tenth of a second is
+ * over, so that a board which is a ms or two behind prints the same. Ticks wrap
+ * at 20 s, those of 16 bits at 85.536 s again: something is under way then.
  */
 #include "world.h"
 
@@ -34,8 +34,8 @@ static const struct {
              {87320, "hang\n"},
              {89320, "ps\n"}};
 
-/* With hours to go nobody types these last two, but at 87.32 s and shortly
- * before the end */
+/* With hours to go these are typed instead of the last two: the first at the
+ * time of the hang, the other one shortly before the end. */
 static const char *const day[] = {"set period 3600\n", "stats\n"};
 
 enum { TYPED = sizeof typed / sizeof typed[0], DAY = TYPED - 2 };
@@ -69,7 +69,7 @@ static void typed_play(void)
 static const uint32_t levels[] = {
     3310,  3312,  3315,  3328,  3331, /* bounces, stays pressed from here */
     3722,  3724,  3739,               /* and is let go */
-    8241,  8253,                      /* too short: noise */
+    8241,  8253,  8258,  8266,        /* never 20 ms the same: noise */
     22120, 22135, 22137, 22552, 62320, 62322, 62323,
     62427, 62430, 62433, 62620, 62630, 62640, 62720, /* two in a row */
     85518, 85520, 85523, 85925};

@@ -128,6 +128,8 @@ int main(void)
             station_step();
             step_no_more();
             is_stepped = 0;
+            while (now % 1000 == LED_MS) /* until it sleeps */
+                station_step();
         } while (interrupts == interrupt_at);
         all += interrupts;
     }
