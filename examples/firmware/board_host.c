@@ -139,6 +139,10 @@ int main(int argc, char **argv)
 {
     if (argc > 1) {
         world_hours = (uint32_t)strtoul(argv[1], NULL, 10);
+        if (world_hours < 1 || world_hours > 1000) {
+            fprintf(stderr, "%s [HOURS, 1 to 1000]\n", argv[0]);
+            return 2;
+        }
         end_us = world_hours * UINT64_C(3600000000);
     }
     station_start();

@@ -37,23 +37,24 @@ enum {
 static struct async_loop loop;
 
 /* ---- what interrupts share with tasks --------------------------------------
- * One interrupt writes each of these, or the tasks do, never both. Bytes are
- * read and written at once, on every processor; that is why an index is one,
- * and a flag. All are volatile, so what a compiler makes of them keeps its
- * order: a value is there before the flag that tells of it, a byte before the
- * index that covers it. That is enough where there is one processor. */
+ * A flag is set by an interrupt and cleared by its task; each of the others is
+ * written by one interrupt or by tasks, not by both. Bytes are read and written
+ * at once on every processor: that is why an index is one, and a flag. All are
+ * volatile, so what a compiler makes of them keeps its order: a value is there
+ * before the flag that tells of it, a byte before the index that covers it. On
+ * one processor that is enough, however its interrupts nest. */
 
 static struct async_flag button_changed, converted, answered, received;
 static volatile uint16_t conversion, answer;
 
 /* A ring: its interrupt writes at `in`, the shell reads at `out`. One byte less
  * than its size fits in. */
-enum { RING_SIZE = 64 }; /* a power of 2 */
+enum { RING_SIZE = 64 }; /* a power of 2, at most 256 */
 static volatile char ring[RING_SIZE];
 static volatile uint8_t ring_in, ring_out;
 static volatile uint16_t ring_lost; /* bytes that found it full */
 
-static volatile uint8_t poked;
+static volatile uint8_t poked; /* what station_poked tells */
 
 void station_button_changed(void)
 {
