@@ -52,7 +52,7 @@ static void give(void *task)
 
 static struct async_rtos host = {.now = now, .take = take, .give = give};
 
-/* ---- the program --------------------------------------------------------- */
+/* ---- the program -------------------------------------------------------- */
 
 struct pump {
     struct async_frame async;

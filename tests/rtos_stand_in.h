@@ -74,7 +74,7 @@ static inline BaseType_t xPortIsInsideInterrupt(void)
     return task && task == xTaskGetCurrentTaskHandle();
 }
 
-/* ---- ticks --------------------------------------------------------------- */
+/* ---- ticks -------------------------------------------------------------- */
 
 static inline TickType_t stand_in_ms(void)
 {
@@ -100,7 +100,7 @@ static inline void vTaskDelay(TickType_t ticks)
         continue;
 }
 
-/* ---- notifications ------------------------------------------------------- */
+/* ---- notifications ------------------------------------------------------ */
 
 static inline void stand_in_give(struct stand_in_task *task)
 {
@@ -150,7 +150,7 @@ static inline uint32_t ulTaskNotifyTake(BaseType_t clear, TickType_t ticks)
     }
 }
 
-/* ---- tasks and interrupts -------------------------------------------------*/
+/* ---- tasks and interrupts ----------------------------------------------- */
 
 static inline void *stand_in_run(void *arg)
 {

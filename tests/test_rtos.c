@@ -17,7 +17,7 @@ static struct async_task task;
 static struct async_flag flag;
 static struct async_host preempted; /* a task in whose notify we are */
 
-/* ---- an RTOS ------------------------------------------------------------- */
+/* ---- an RTOS ------------------------------------------------------------ */
 
 static async_time tick;
 static int given;
@@ -71,7 +71,7 @@ static int setup(void **state)
     return trace_setup(state);
 }
 
-/* ---- tasks --------------------------------------------------------------- */
+/* ---- tasks -------------------------------------------------------------- */
 
 struct work {
     struct async_frame async;
@@ -137,7 +137,7 @@ static void run(void)
         async_rtos_turn(&host);
 }
 
-/* ---- claims -------------------------------------------------------------- */
+/* ---- claims ------------------------------------------------------------- */
 
 static void it_sleeps_until_the_next_deadline_over_the_wrap(void **state)
 {

@@ -163,7 +163,7 @@ void board_watchdog_feed(void)
     interrupts_as_they(were);
 }
 
-/* ---- inputs and outputs -------------------------------------------------- */
+/* ---- inputs and outputs ------------------------------------------------- */
 
 static volatile uint8_t led, button; /* there is no lamp: for a debugger */
 

@@ -16,7 +16,7 @@ static volatile int changes, conversions, answers, bytes;
 static volatile int16_t answer;
 static volatile uint8_t starts_when_looked_at, poked;
 
-/* ---- the world ----------------------------------------------------------- */
+/* ---- the world ---------------------------------------------------------- */
 
 static uint32_t typed_at = UINT32_MAX, typed, pressed_at = UINT32_MAX,
                 answered_at = UINT32_MAX;
@@ -61,7 +61,7 @@ uint16_t world_adc(uint32_t ms)
     return 1023;
 }
 
-/* ---- in place of the station --------------------------------------------- */
+/* ---- in place of the station -------------------------------------------- */
 
 static void put(const char *text)
 {
