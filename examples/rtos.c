@@ -24,8 +24,7 @@
 static struct async_loop loop;
 static struct async_flag button, litres;
 
-/* ---- what the loop needs of FreeRTOS -------------------------------------- */
- */
+/* ---- what the loop needs of FreeRTOS ------------------------------------ */
 
 static async_time now(void)
 {

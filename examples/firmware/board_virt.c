@@ -74,8 +74,7 @@ static inline void interrupts_as_they(uint32_t were)
     __asm__ volatile("csrs mstatus, %0" : : "r"(were) : "memory");
 }
 
-/* ---- shared with interrupts, which are off meanwhile --------------------- */
- */
+/* ---- shared with interrupts, which are off meanwhile -------------------- */
 
 enum { CHANGED = 1, CONVERTED = 2, ANSWERED = 4 };
 
