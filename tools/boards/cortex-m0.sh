@@ -1,0 +1,29 @@
+# shellcheck shell=sh
+# A Cortex-M0 at 16 MHz, the nRF51 of QEMU's microbit. Sourced from the
+# repository's root; tests/firmware/run says what it defines.
+# shellcheck disable=SC2034 # needs
+needs='arm-none-eabi-gcc qemu-system-arm'
+
+# build OUT [FLAG...] SOURCE...
+build() {
+    image=$1
+    shift
+    arm-none-eabi-gcc -mcpu=cortex-m0 -mthumb -Os -g -Wall -Wextra -Werror -I. \
+        -ffreestanding -ffunction-sections -fdata-sections -nostartfiles \
+        -T examples/firmware/cortex_m.ld -Wl,--gc-sections "$@" \
+        examples/firmware/start_cortex_m.c -o "$image" -nostdlib -lc -lgcc
+}
+
+# An instruction takes 64 ns of virtual time, and sleeping takes no other.
+run() {
+    timeout 60 qemu-system-arm -M microbit -icount shift=6,sleep=off \
+        -nographic -monitor none -serial stdio -kernel "$1" \
+        -semihosting-config enable=on,target=native </dev/null
+}
+
+# The image of a station that hears you (-DBOARD_TALKS), at the pace of the
+# clock on the wall. Ctrl-C ends it.
+talk() {
+    qemu-system-arm -M microbit -nographic -monitor none -serial stdio \
+        -kernel "$1" -semihosting-config enable=on,target=native
+}
