@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # The same board by clang, whose objects arm-none-eabi-gcc links. Sourced from
 # the repository's root; tests/firmware/run says what it defines.
-# shellcheck disable=SC2034 # needs
+# shellcheck disable=SC2034 # needs, sources
 . tools/boards/cortex-m0.sh
 needs="clang $needs"
 
@@ -19,7 +19,7 @@ build() {
         esac
         object=$image.$(basename "$word").o
         clang --target=thumbv6m-none-eabi -mcpu=cortex-m0 -Os -g -Wall -Wextra \
-            -Werror -I. -ffreestanding -fshort-enums -ffunction-sections \
+            -Werror -I. -Iexamples/firmware -ffreestanding -fshort-enums -ffunction-sections \
             -fdata-sections \
             $flags -c "$word" -o "$object" || return
         objects="$objects $object"

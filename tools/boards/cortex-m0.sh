@@ -1,14 +1,15 @@
 # shellcheck shell=sh
 # A Cortex-M0 at 16 MHz, the nRF51 of QEMU's microbit. Sourced from the
 # repository's root; tests/firmware/run says what it defines.
-# shellcheck disable=SC2034 # needs
+# shellcheck disable=SC2034 # needs, sources
 needs='arm-none-eabi-gcc qemu-system-arm'
+sources='examples/firmware/board_microbit.c examples/firmware/world.c'
 
 # build OUT [FLAG...] SOURCE...
 build() {
     image=$1
     shift
-    arm-none-eabi-gcc -mcpu=cortex-m0 -mthumb -Os -g -Wall -Wextra -Werror -I. \
+    arm-none-eabi-gcc -mcpu=cortex-m0 -mthumb -Os -g -Wall -Wextra -Werror -I. -Iexamples/firmware \
         -ffreestanding -ffunction-sections -fdata-sections -nostartfiles \
         -T examples/firmware/cortex_m.ld -Wl,--gc-sections "$@" \
         examples/firmware/start_cortex_m.c -o "$image" -nostdlib -lc -lgcc
