@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # The same board by clang, whose objects arm-none-eabi-gcc links. Sourced from
 # the repository's root; tests/firmware/run says what it defines.
-# shellcheck disable=SC2034 # needs, sources
+# shellcheck disable=SC2034 # needs
 . tools/boards/cortex-m0.sh
 needs="clang $needs"
 
@@ -18,13 +18,13 @@ build() {
             ;;
         esac
         object=$image.$(basename "$word").o
-        clang --target=thumbv6m-none-eabi -mcpu=cortex-m0 -Os -g -Wall -Wextra \
-            -Werror -I. -Iexamples/firmware -ffreestanding -fshort-enums -ffunction-sections \
-            -fdata-sections \
-            $flags -c "$word" -o "$object" || return
+        timeout 60 clang --target=thumbv6m-none-eabi -mcpu=cortex-m0 -Os -g \
+            -Wall -Wextra -Werror -I. -Iexamples/firmware -ffreestanding \
+            -ffunction-sections -fdata-sections -fshort-enums $flags \
+            -c "$word" -o "$object" || return
         objects="$objects $object"
     done
-    arm-none-eabi-gcc -mcpu=cortex-m0 -mthumb -nostartfiles \
-        -T examples/firmware/cortex_m.ld -Wl,--gc-sections -Wl,-z,noexecstack \
+    timeout 60 arm-none-eabi-gcc -mcpu=cortex-m0 -mthumb -Wl,--gc-sections \
+        -nostartfiles -T examples/firmware/cortex_m.ld -Wl,-z,noexecstack \
         $objects -o "$image" -nostdlib -lc -lgcc
 }
