@@ -173,7 +173,7 @@ static void timer_handler(void)
     set_alarm(world_next());
 }
 
-void (*const interrupts[])(void) VECTORS = {
+void (*const interrupts[])(void) VECTORS(board) = {
     0,
     0,
     uart_handler, /* 2 */

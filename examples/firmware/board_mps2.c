@@ -99,7 +99,7 @@ static void adc_handler(void)
     station_adc_done(converted);
 }
 
-void (*const interrupts[])(void) VECTORS = {
+void (*const interrupts[])(void) VECTORS(board) = {
     uart_handler, /* 0 */
     0,
     0,

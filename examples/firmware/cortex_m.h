@@ -13,6 +13,10 @@ extern "C" {
 /* A register. */
 #define AT(address) (*(volatile uint32_t *)(address))
 
+/* Called when memory is as it should be. Where nothing is hosted it is a
+ * function like others, also in C++. */
+int main(void);
+
 /* Ends the run: the emulator, or a debugger, is told `status`. In any context.
  * start_cortex_m.c. */
 void stop(int status) __attribute__((noreturn));
@@ -23,11 +27,11 @@ void systick_handler(void);
 
 /* Those of a board's interrupts, from number 0 on:
  *
- *     void (*const interrupts[])(void) VECTORS = {uart_handler, ...};
+ *     void (*const interrupts[])(void) VECTORS(board) = {uart_handler, ...};
  *
  * A hole is 0: if that interrupt comes, it is a fault. */
 extern void (*const interrupts[])(void);
-#define VECTORS __attribute__((section(".vectors.board"), used))
+#define VECTORS(whose) __attribute__((section(".vectors." #whose), used))
 
 /* ---- interrupts off and on ---------------------------------------------- */
 

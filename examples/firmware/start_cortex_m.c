@@ -38,13 +38,6 @@ __attribute__((naked)) void fault_handler(void)
             ".pool");
 }
 
-/* By assembler, for C++ lets nobody call main. */
-static inline void run_main(void)
-{
-    __asm__ volatile("bl main\n\t"
-                     "bl stop");
-}
-
 void reset_handler(void)
 {
     const uint32_t *from = data_in_flash;
@@ -54,17 +47,23 @@ void reset_handler(void)
         *to = *from++;
     for (to = bss_start; to < bss_end; to++)
         *to = 0;
-    run_main();
+    stop(main());
 }
 
-void nmi_handler(void) __attribute__((weak, alias("fault_handler")));
-void systick_handler(void) __attribute__((weak, alias("fault_handler")));
+__attribute__((weak)) void nmi_handler(void)
+{
+    fault_handler();
+}
+
+__attribute__((weak)) void systick_handler(void)
+{
+    fault_handler();
+}
 
 /* The first word is the linker script's: the stack. A board's interrupts
  * follow. What is not used is a fault. */
 extern void (*const exceptions[15])(void);
-__attribute__((section(".vectors.core"),
-               used)) void (*const exceptions[15])(void) = {
+void (*const exceptions[15])(void) VECTORS(core) = {
     reset_handler, nmi_handler,   fault_handler, fault_handler, fault_handler,
     fault_handler, fault_handler, fault_handler, fault_handler, fault_handler,
     fault_handler, fault_handler, fault_handler, fault_handler, systick_handler,

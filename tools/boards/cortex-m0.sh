@@ -27,7 +27,7 @@ machine() {
 
 # An instruction takes 64 ns of virtual time, and sleeping takes no other.
 run() {
-    machine 60 "$1" -icount shift=6,sleep=off </dev/null
+    machine 20 "$1" -icount shift=6,sleep=off </dev/null
 }
 
 # talk OUT [SECONDS]: a station, built with -DBOARD_TALKS, that you can type to.
