@@ -156,7 +156,6 @@ void board_sleep(async_time ticks)
 
     while (now - start < ticks) {
         uint32_t before;
-        int32_t clocks;
 
         (void)interrupts_off();
         if (station_poked()) {
@@ -165,10 +164,9 @@ void board_sleep(async_time ticks)
         }
         before = SYSTICK_COUNT;
         wait_for_interrupt();
-        clocks = (int32_t)(before - SYSTICK_COUNT);
-        interrupts_on();
         asleep_clocks +=
-            (uint32_t)(clocks < 0 ? clocks + CLOCKS_PER_MS : clocks);
+            (before + CLOCKS_PER_MS - SYSTICK_COUNT) % CLOCKS_PER_MS;
+        interrupts_on();
         if (asleep_clocks >= CLOCKS_PER_MS) {
             asleep_clocks -= CLOCKS_PER_MS;
             asleep_ms++;
