@@ -20,9 +20,6 @@
 #endif
 #include "board.h"
 
-/* Counts at a steady pace, as fast as it can; at least 16 bits are right. */
-uint32_t board_clocks(void);
-
 enum { ROUNDS = 100, NOPS = 1000 };
 
 static struct async_loop loop;

@@ -17,19 +17,26 @@ build() {
         examples/firmware/start_virt.c -o "$image" -nostdlib -lc -lgcc
 }
 
-# An instruction takes 64 ns of virtual time, as on a microcontroller of 16 MHz,
-# and sleeping takes no other. QEMU does not hear that it shall end while its
-# clock has no way to go on.
-run() {
-    timeout -k 1 60 qemu-system-riscv32 -M virt -bios none -icount shift=6,sleep=off \
-        -nographic -monitor none -serial stdio -kernel "$1" </dev/null
+# machine SECONDS OUT [OPTION...]: QEMU does not hear that it shall end while
+# its clock has no way to go on.
+machine() {
+    limit=$1 image=$2
+    shift 2
+    timeout --foreground -k 1 "$limit" qemu-system-riscv32 -M virt -bios none \
+        -kernel "$image" -nographic -monitor none -serial stdio "$@"
     status=$?
     [ $status -ne 137 ] || status=124
     return $status
 }
 
-# The image of a station that hears you (-DBOARD_TALKS), at the pace of the
-# clock on the wall. Ctrl-C ends it.
+# An instruction takes 64 ns of virtual time, as on a microcontroller of 16 MHz,
+# and sleeping takes no other.
+run() {
+    machine 60 "$1" -icount shift=6,sleep=off </dev/null
+}
+
+# talk OUT [SECONDS]: a station, built with -DBOARD_TALKS, that you can type to.
+# Time is the clock's on the wall. Ctrl-C ends it.
 talk() {
-    qemu-system-riscv32 -M virt -bios none -nographic -monitor none -serial stdio -kernel "$1"
+    machine "${2:-0}" "$1"
 }
