@@ -324,11 +324,12 @@ static inline void async_round_(struct async_loop *loop)
 }
 
 /* Runs everything that is ready at `now`, in the order it became ready. Never
- * blocks. Returns the ticks until it must be called again: 0 at once,
- * ASYNC_FOREVER only after a wake. The answer holds until the loop is changed
- * from outside a poll, which notifies the host. While a timer
- * runs, polls are less than half the range of a time apart, and a `now` that
- * went back counts as none passed. On the loop's thread, not from a task. */
+ * blocks. Returns the ticks, from `now` on, until it must be called again: 0 at
+ * once, ASYNC_FOREVER only after a wake. A host whose steps take ticks takes
+ * those off before it sleeps. The answer holds until the loop is changed from
+ * outside a poll, which notifies the host. While a timer runs, polls are less
+ * than half the range of a time apart, and a `now` that went back counts as
+ * none passed. On the loop's thread, not from a task. */
 static inline async_time async_poll(struct async_loop *loop, async_time now)
 {
     async_check_loop_(loop);
@@ -457,12 +458,15 @@ static inline async_time async_clock_now(void)
 static inline int async_poll_ms(struct async_loop *loop)
 {
     size_t alive = loop->alive_;
-    uint64_t ticks = async_poll(loop, async_clock_now());
+    async_time began = async_clock_now(), took;
+    uint64_t ticks = async_poll(loop, began);
 
-    if (alive && !loop->alive_)
+    if (ticks == 0 || (alive && !loop->alive_))
         return 0;
     if (ticks == ASYNC_FOREVER)
         return -1;
+    took = (async_time)(async_clock_now() - began); /* by the steps */
+    ticks = ticks > took ? ticks - took : 0;
     if (ticks / ASYNC_TICK_HZ >= INT_MAX / 1000)
         return INT_MAX / 1000 * 1000; /* too soon is not wrong */
     return (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);

@@ -18,7 +18,6 @@
 #include "../async_loop.h"
 
 #include <SDL.h>
-#include <limits.h> /* INT_MAX */
 
 /* Yours; async_sdl_start fills it. */
 struct async_sdl {
@@ -41,18 +40,7 @@ static inline void async_sdl_notify_(void *arg)
  * ended. 1: *event is yours. 0: it is not, call again. Not from a task. */
 static inline int async_sdl_wait(struct async_sdl *host, SDL_Event *event)
 {
-    size_t alive = async_alive(host->loop_);
-    uint64_t ticks = async_poll(
-        host->loop_, (async_time)(SDL_GetTicks64() * ASYNC_TICK_HZ / 1000));
-    int ms = INT_MAX / 1000; /* too soon is not wrong */
-
-    if (alive && !async_alive(host->loop_))
-        ms = 0;
-    else if (ticks == ASYNC_FOREVER)
-        ms = -1;
-    else if (ticks < INT_MAX / 1000)
-        ms = (int)((ticks * 1000 + ASYNC_TICK_HZ - 1) / ASYNC_TICK_HZ);
-    return SDL_WaitEventTimeout(event, ms) &&
+    return SDL_WaitEventTimeout(event, async_poll_ms(host->loop_)) &&
            (event->type != host->type_ || event->user.data1 != host);
 }
 
