@@ -50,24 +50,21 @@ async_time board_now(void)
     return now;
 }
 
-/* Until the next interrupt. They are off, and on when it is over. */
+/* Until the next interrupt. They are off, and off again when it returns. */
 static void sleep_once(void)
 {
     async_time before = ticks;
-    uint8_t from = TCNT0, to;
+    uint8_t from = TCNT0 + 1, to; /* the step that has begun does not count */
     uint16_t steps;
 
     if (TIFR0 & _BV(OCF0A))
-        from = STEPS; /* over before it begins */
-    sleep_enable();
+        from = STEPS; /* the tick is waiting */
     sei();
     sleep_cpu(); /* no interrupt comes between sei and the next instruction */
-    sleep_disable();
     cli();
-    to = TCNT0;
+    to = TCNT0 + 1;
     if (ticks != before || to < from)
-        to = STEPS; /* the tick ended it */
-    sei();
+        to = STEPS; /* a tick ended it */
     steps = (uint16_t)(asleep_steps + to - from);
     if (steps >= STEPS) {
         steps = (uint16_t)(steps - STEPS);
@@ -78,16 +75,13 @@ static void sleep_once(void)
 
 void board_sleep(async_time for_ticks)
 {
-    async_time start = board_now();
+    async_time start;
 
-    while ((async_time)(board_now() - start) < for_ticks) {
-        cli();
-        if (station_poked()) {
-            sei();
-            return;
-        }
+    cli();
+    start = ticks;
+    while (!station_poked() && (async_time)(ticks - start) < for_ticks)
         sleep_once();
-    }
+    sei();
 }
 
 uint32_t board_asleep_ms(void)
@@ -209,6 +203,7 @@ int main(void)
     TCCR0B = _BV(CS01) | _BV(CS00);
     TIMSK0 = _BV(OCIE0A);
     set_sleep_mode(SLEEP_MODE_IDLE);
+    sleep_enable();
     wdt_enable(WDTO_2S);
 
     station_start();

@@ -14,10 +14,11 @@
  *     99      it crashed: no such instruction, no such memory
  *     124     it was stopped
  *
- * On standard error it says how many cycles that took, and how much RAM:
- * variables, and the stack where it was deepest. An image that measures itself
- * writes 1 and then 2 to GPIOR2: the least and the most cycles from that to
- * this are printed too. Which pin is what is told in board_avr.c.
+ * On standard error it says how many cycles that took, how many of them
+ * asleep, and how much RAM: variables, and the stack where it was deepest. An
+ * image that measures itself writes 1 and then 2 to GPIOR2: the least and the
+ * most cycles from that to this are printed too. Which pin is what is told in
+ * board_avr.c.
  */
 #include "world.h"
 
@@ -182,10 +183,13 @@ static void mark_written(struct avr_irq_t *irq, uint32_t value, void *arg)
 
 /* ---- running ------------------------------------------------------------ */
 
+static avr_cycle_count_t asleep;
+
 /* In no time. */
 static void sleep_not(avr_t *same, avr_cycle_count_t cycles)
 {
-    (void)same, (void)cycles;
+    (void)same;
+    asleep += cycles;
 }
 
 static void complain(avr_t *same, const int level, const char *format,
@@ -270,9 +274,9 @@ int main(int argc, char **argv)
     free_ram = variables;
     while (free_ram <= avr->ramend && avr->data[free_ram] == PAINT)
         free_ram++;
-    fprintf(stderr, "%llu cycles, RAM %u, stack %u\n",
-            (unsigned long long)avr->cycle, variables - RAM,
-            avr->ramend + 1 - free_ram);
+    fprintf(stderr, "%llu cycles, %llu of them asleep, RAM %u, stack %u\n",
+            (unsigned long long)avr->cycle, (unsigned long long)asleep,
+            variables - RAM, avr->ramend + 1 - free_ram);
     if (most)
         fprintf(stderr, "from mark to mark %u to %u cycles\n", (unsigned)least,
                 (unsigned)most);
