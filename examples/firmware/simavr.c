@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  *
  *     cc -Iexamples/firmware examples/firmware/simavr.c \
- *         examples/firmware/world.c -lsimavr -lelf -o simavr
+ *         examples/firmware/world.c -lsimavr -o simavr
  *     ./simavr [-s SECONDS] [-p PIN] IMAGE.elf
  *
  * Prints what the UART sends; of a PIN, called B5 or so, its changes instead.
@@ -189,7 +189,7 @@ static avr_cycle_count_t asleep;
 static void sleep_not(avr_t *same, avr_cycle_count_t cycles)
 {
     (void)same;
-    asleep += cycles;
+    asleep += cycles + 1; /* as avr->cycle does */
 }
 
 static void complain(avr_t *same, const int level, const char *format,
