@@ -61,8 +61,8 @@ static void sleep_once(void)
         from = STEPS; /* the tick is waiting */
     sei();
     sleep_cpu(); /* no interrupt comes between sei and the next instruction */
+    to = TCNT0 + 1; /* simavr lets an interrupt in here, and not before */
     cli();
-    to = TCNT0 + 1;
     if (ticks != before || to < from)
         to = STEPS; /* a tick ended it */
     steps = (uint16_t)(asleep_steps + to - from);

@@ -2,6 +2,7 @@
 # ATmega328P at 16 MHz, in simavr. Sourced from the repository's root.
 # shellcheck disable=SC2034 # for who sources it
 needs='cc avr-gcc simavr/sim_avr.h'
+sources=examples/firmware/board_avr.c
 
 # build OUT [FLAG...] SOURCE...: the image of a program, and beside it the
 # simulator.

@@ -25,40 +25,34 @@ const char board_name[] = "Arduino Uno";
 
 /* ---- time --------------------------------------------------------------- */
 
-static uint32_t asleep_ms, asleep_us;
+static uint32_t asleep_ms, asleep_us; /* with the handlers that ended it */
 
 async_time board_now()
 {
     return (async_time)(BOARD_FIRST_TICK + millis());
 }
 
-/* Until the next interrupt: the core's timer has one a ms. Not at all if the
- * station is poked. */
-static void sleep_once()
+/* The core's timer interrupts the sleep once a ms. */
+void board_sleep(async_time ticks)
 {
-    cli();
-    while (Serial.available()) /* the core has taken that interrupt */
-        station_received((char)Serial.read());
-    if (!station_poked()) {
-        uint32_t from = micros();
+    async_time start = board_now();
 
+    for (;;) {
+        uint32_t from;
+
+        cli();
+        while (Serial.available()) /* the core has taken that interrupt */
+            station_received((char)Serial.read());
+        if (station_poked() || (async_time)(board_now() - start) >= ticks)
+            break;
+        from = micros();
         sei();
         sleep_cpu(); /* no interrupt comes in between */
         asleep_us += micros() - from;
     }
     sei();
-    while (asleep_us >= 1000) {
-        asleep_us -= 1000;
-        asleep_ms++;
-    }
-}
-
-void board_sleep(async_time ticks)
-{
-    async_time start = board_now();
-
-    while (!station_poked() && (async_time)(board_now() - start) < ticks)
-        sleep_once();
+    asleep_ms += asleep_us / 1000;
+    asleep_us %= 1000;
 }
 
 uint32_t board_asleep_ms()
