@@ -16,9 +16,9 @@
  *
  * On standard error it says how many cycles that took, how many of them
  * asleep, and how much RAM: variables, and the stack where it was deepest. An
- * image that measures itself writes 1 and then 2 to GPIOR2: the least and the
- * most cycles from that to this are printed too. Which pin is what is told in
- * board_avr.c.
+ * image that measures itself writes 1 and later 2 to GPIOR2: the least and the
+ * most cycles from the first 1 to a 2 are printed too. Which pin is what is
+ * told in board_avr.c.
  */
 #include "world.h"
 
@@ -173,11 +173,12 @@ static void mark_written(struct avr_irq_t *irq, uint32_t value, void *arg)
     avr_cycle_count_t took = avr->cycle - begun;
 
     (void)irq, (void)arg;
-    if (value == 1) {
+    if (value == 1 && !begun) {
         begun = avr->cycle;
-    } else if (value == 2) {
+    } else if (value == 2 && begun) {
         least = took < least ? took : least;
         most = took > most ? took : most;
+        begun = 0;
     }
 }
 
