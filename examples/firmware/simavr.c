@@ -47,6 +47,11 @@ static uint32_t ms(void)
 
 /* ---- the world ---------------------------------------------------------- */
 
+static avr_irq_t *port_pin(char port, int pin)
+{
+    return avr_io_getirq(avr, AVR_IOCTL_IOPORT_GETIRQ((uint32_t)port), pin);
+}
+
 /* Puts a level on a pin of port D, and keeps it there: simavr lets a pull-up
  * win against what was only raised. */
 static void drive(int pin, int level)
@@ -57,8 +62,7 @@ static void drive(int pin, int level)
     external.value &= ~(1u << pin) & 0xFF;
     external.value |= (unsigned)level << pin & 0xFF;
     avr_ioctl(avr, AVR_IOCTL_IOPORT_SET_EXTERNAL('D'), &external);
-    avr_raise_irq(avr_io_getirq(avr, AVR_IOCTL_IOPORT_GETIRQ('D'), pin),
-                  (uint32_t)level);
+    avr_raise_irq(port_pin('D', pin), (uint32_t)level);
 }
 
 void world_typed(char c)
@@ -88,27 +92,22 @@ void world_answered(int16_t tenths_of_c)
 /* A cycle timer: plays, and says when it wants to again. */
 static avr_cycle_count_t play(avr_t *same, avr_cycle_count_t when, void *arg)
 {
-    uint32_t next;
-
     (void)same, (void)when, (void)arg;
     world_play(ms());
-    next = world_next();
-    return next == UINT32_MAX ? 0 : (avr_cycle_count_t)next * CYCLES_PER_MS;
+    return (avr_cycle_count_t)world_next() * CYCLES_PER_MS;
 }
 
-/* Has it played as soon as something happens in it. */
+/* Has it played when something happens in it next. */
 static void play_on(void)
 {
-    uint32_t next = world_next();
+    avr_cycle_count_t next = (avr_cycle_count_t)world_next() * CYCLES_PER_MS;
 
     avr_cycle_timer_cancel(avr, play, NULL);
-    if (next != UINT32_MAX)
-        avr_cycle_timer_register(
-            avr, next > ms() ? (next - ms()) * CYCLES_PER_MS : 1, play, NULL);
+    avr_cycle_timer_register(avr, next > avr->cycle ? next - avr->cycle : 1,
+                             play, NULL);
 }
 
-/* ---- what the image does to its registers and pins ------------------------
- */
+/* ---- what the image does ------------------------------------------------- */
 
 static void sent(struct avr_irq_t *irq, uint32_t c, void *arg)
 {
@@ -147,12 +146,12 @@ static void clock_changed(struct avr_irq_t *irq, uint32_t level, void *arg)
 
 static void adc_written(struct avr_irq_t *irq, uint32_t value, void *arg)
 {
-    uint32_t volts = world_adc(ms());
+    uint32_t result = world_adc(ms());
 
     (void)irq, (void)arg;
-    if (value & 0x40) /* the least that is converted to this */
+    if (value & 0x40) /* it starts: the least that is converted to this */
         avr_raise_irq(avr_io_getirq(avr, AVR_IOCTL_ADC_GETIRQ, ADC_IRQ_ADC0),
-                      (volts * MILLIVOLTS + 1022) / 1023);
+                      (result * MILLIVOLTS + 1022) / 1023);
 }
 
 static void pin_changed(struct avr_irq_t *irq, uint32_t level, void *arg)
@@ -208,19 +207,16 @@ static void watch(avr_irq_t *irq, avr_irq_notify_t notify)
 
 static void connect(const char *pin)
 {
-    uint32_t flags = 0, port = AVR_IOCTL_IOPORT_GETIRQ('D');
+    uint32_t no_flags = 0; /* prints nothing itself, never naps */
 
-    avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
-    if (pin) {
-        port = AVR_IOCTL_IOPORT_GETIRQ((uint32_t)pin[0]);
-        watch(avr_io_getirq(avr, port, pin[1] - '0'), pin_changed);
-        port = AVR_IOCTL_IOPORT_GETIRQ('D');
-    } else {
+    avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &no_flags);
+    if (pin)
+        watch(port_pin(pin[0], pin[1] - '0'), pin_changed);
+    else
         watch(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT),
               sent);
-    }
-    watch(avr_io_getirq(avr, port, ASK), ask_changed);
-    watch(avr_io_getirq(avr, port, CLOCK), clock_changed);
+    watch(port_pin('D', ASK), ask_changed);
+    watch(port_pin('D', CLOCK), clock_changed);
     watch(avr_iomem_getirq(avr, ADCSRA, NULL, AVR_IOMEM_IRQ_ALL), adc_written);
     watch(avr_iomem_getirq(avr, GPIOR2, NULL, AVR_IOMEM_IRQ_ALL), mark_written);
     drive(BUTTON, 1);
@@ -249,7 +245,8 @@ int main(int argc, char **argv)
     while ((option = getopt(argc, argv, "s:p:")) != -1)
         if (option == 's')
             seconds = (unsigned)atoi(optarg);
-        else if (option == 'p' && strlen(optarg) == 2)
+        else if (option == 'p' && strlen(optarg) == 2 &&
+                 strchr("BCD", optarg[0]))
             pin = optarg;
         else
             return 2;
