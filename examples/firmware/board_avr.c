@@ -50,15 +50,14 @@ async_time board_now(void)
     return now;
 }
 
-/* Until the next interrupt. They are off, and off again when it returns. */
+/* Until the next interrupt. They are off, and off again when it returns. What
+ * its handler takes counts as sleep, but for the tick's. */
 static void sleep_once(void)
 {
     async_time before = ticks;
     uint8_t from = TCNT0 + 1, to; /* the step that has begun does not count */
     uint16_t steps;
 
-    if (TIFR0 & _BV(OCF0A))
-        from = STEPS; /* the tick is waiting */
     sei();
     sleep_cpu(); /* no interrupt comes between sei and the next instruction */
     to = TCNT0 + 1; /* simavr lets an interrupt in here, and not before */
