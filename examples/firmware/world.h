@@ -37,8 +37,8 @@ uint16_t world_adc(uint32_t ms);
 
 /* ---- the board's, called by world_play ----------------------------------- */
 
-void world_typed(char c);             /* a byte arrives at the UART */
-void world_pressed(int is);           /* the button's level has changed */
+void world_typed(char c);                 /* a byte arrives at the UART */
+void world_pressed(int is);               /* the button's level has changed */
 void world_answered(int16_t tenths_of_c); /* by the sensor */
 
 #ifdef __cplusplus
