@@ -212,6 +212,12 @@ static inline void async_flag_set(struct async_loop *loop,
     async_wake(loop);
 }
 
+/* Forgets what has been set so far. On the loop's thread. */
+static inline void async_flag_clear(struct async_flag *flag)
+{
+    (void)async_byte_clear_(&flag->set_);
+}
+
 /* Awaitable: waits until the flag is set, and clears it. If canceled here: the
  * flag stays as it is. */
 static inline async_status async_flag_wait(struct async_loop *loop,

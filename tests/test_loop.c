@@ -1975,6 +1975,21 @@ static void a_flag_set_before_the_wait_is_not_lost(void **state)
     assert_trace("a\n");
 }
 
+static void what_was_set_before_a_flag_is_cleared_is_forgotten(void **state)
+{
+    struct flagged frame = {.name = "a", .flag = &flag};
+
+    (void)state;
+    async_flag_set(&loop, &flag);
+    async_flag_clear(&flag);
+    spawn(0, flagged, &frame);
+    assert_forever(async_poll(&loop, 0));
+    assert_trace("");
+    async_flag_set(&loop, &flag);
+    (void)async_poll(&loop, 1);
+    assert_trace("a\n");
+}
+
 static void a_flag_is_cleared_by_the_one_who_takes_it(void **state)
 {
     struct flagged frames[2] = {{.name = "a", .flag = &flag},
@@ -3605,6 +3620,7 @@ int main(void)
         loop_claim(the_unhandled_hook_may_take_the_tasks_storage),
         loop_claim(a_flag_lets_its_waiter_go),
         loop_claim(a_flag_set_before_the_wait_is_not_lost),
+        loop_claim(what_was_set_before_a_flag_is_cleared_is_forgotten),
         loop_claim(a_flag_is_cleared_by_the_one_who_takes_it),
         loop_claim(a_wake_for_something_else_does_not_release_a_flags_waiter),
         loop_claim(a_flags_waiter_is_not_stepped_without_a_wake),

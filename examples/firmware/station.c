@@ -111,15 +111,6 @@ static uint16_t read_16(const volatile uint16_t *from)
     return after;
 }
 
-/* Before the question is asked: an answer that came too late for the one
- * before does not pass for this one's. */
-static void forget(struct async_flag *flag)
-{
-    static const struct async_flag not_set = {0};
-
-    *flag = not_set;
-}
-
 /* ---- time, text ---------------------------------------------------------- */
 
 /* Ticks wrap; this does not. The heartbeat keeps it. */
@@ -346,7 +337,7 @@ static async sampler(struct async_loop *loop, void *frame)
         await(async_every(loop, &self->ticker, SAMPLE_MS));
         if (hangs)
             await(async_flag_wait(loop, &goes_on));
-        forget(&converted);
+        async_flag_clear(&converted); /* of the last one, too late */
         board_adc_start();
         async_catch(self->status,
                     async_timeout(loop, &self->timer, CONVERSION_MS,
@@ -413,7 +404,7 @@ static async sensor(struct async_loop *loop, void *frame)
         self->tries = 0;
         do {
             self->tries++;
-            forget(&answered);
+            async_flag_clear(&answered); /* to the last ask, too late */
             board_sensor_ask();
             async_catch(self->status,
                         async_timeout(loop, &self->timer, ANSWER_MS,

@@ -141,6 +141,7 @@ static int check_async_loop(void)
     CHECK(async_poll(&loop, now) == ASYNC_FOREVER && sleeper.step == 2);
     async_wake(&loop);
     async_poll(&loop, now);
+    async_flag_clear(&sleeper.flag);
     async_flag_set(&loop, &sleeper.flag);
     while (sleeper.step < 5)
         now = (async_time)(now + async_poll(&loop, now));
