@@ -19,6 +19,10 @@ extern "C" {
 
 /* ---- the world's -------------------------------------------------------- */
 
+/* Not 0: instead of making the station hang it goes on for so many hours. To be
+ * set, if at all, before anything else. */
+extern uint32_t world_hours;
+
 /* When something happens next; UINT32_MAX: never again. */
 uint32_t world_next(void);
 
