@@ -33,7 +33,7 @@ void button_changed(void)
 
 static async blink_red(struct async_loop *loop, void *frame)
 {
-    struct lamp *self = frame;
+    struct lamp *self = (struct lamp *)frame;
 
     async_begin(self);
     for (;;) {
@@ -47,7 +47,7 @@ static async blink_red(struct async_loop *loop, void *frame)
 
 static async blink_green(struct async_loop *loop, void *frame)
 {
-    struct lamp *self = frame;
+    struct lamp *self = (struct lamp *)frame;
 
     async_begin(self);
     for (;;) {
@@ -69,7 +69,7 @@ static async wait_for_release(struct async_loop *loop, struct release *self)
 
 static async watch_button(struct async_loop *loop, void *frame)
 {
-    struct button *self = frame;
+    struct button *self = (struct button *)frame;
 
     async_begin(self);
     for (;;) {

@@ -22,7 +22,7 @@ void button_changed(void)
 
 static async blink_red(struct async_loop *loop, void *frame)
 {
-    struct task *self = frame;
+    struct task *self = (struct task *)frame;
 
     async_begin(self);
     for (;;) {
@@ -36,7 +36,7 @@ static async blink_red(struct async_loop *loop, void *frame)
 
 static async blink_green(struct async_loop *loop, void *frame)
 {
-    struct task *self = frame;
+    struct task *self = (struct task *)frame;
 
     async_begin(self);
     for (;;) {
@@ -50,7 +50,7 @@ static async blink_green(struct async_loop *loop, void *frame)
 
 static async watch_button(struct async_loop *loop, void *frame)
 {
-    struct task *self = frame;
+    struct task *self = (struct task *)frame;
 
     async_begin(self);
     for (;;) {
