@@ -108,7 +108,7 @@ struct taker {
 
 static async_status take_all(struct taker *self)
 {
-    static const struct take start = {{0}, 0};
+    static const struct take start = {{0, 0}, 0};
 
     async_begin(self);
     for (;;) {

@@ -78,12 +78,12 @@ static async watch_button(struct async_loop *loop, void *frame)
         await(async_sleep_ms(loop, BOUNCE_TICKS));
         if (!pressed())
             continue; /* noise */
-        self->release = (struct release){0};
+        self->release = (struct release){{0, 0}};
         async_catch(self->status,
                     async_timeout(loop, &self->timer, LONG_TICKS,
                                   wait_for_release(loop, &self->release)));
         pace = self->status < 0 || pace == QUICKEST ? 0 : pace + 1;
-        self->release = (struct release){0};
+        self->release = (struct release){{0, 0}};
         await(wait_for_release(loop, &self->release));
         await(async_sleep_ms(loop, BOUNCE_TICKS));
     }
