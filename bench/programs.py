@@ -184,10 +184,10 @@ def call(command):
     return (metrics, None) if metrics else (None, "prints nothing")
 
 
-def firmware_sizes():
-    """What tools/firmware-sizes --tsv prints, and what went wrong."""
+def firmware():
+    """What tools/firmware --tsv prints, and what went wrong."""
     try:
-        done = subprocess.run(["tools/firmware-sizes", "--tsv"], cwd=ROOT, capture_output=True, text=True,
+        done = subprocess.run(["tools/firmware", "--tsv"], cwd=ROOT, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         return "", f"took more than {LIMIT} s"
