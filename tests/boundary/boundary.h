@@ -54,7 +54,7 @@ struct told {
     uint8_t set[2];     /* interrupts that found the flag clear, or set the
                            future: the first's and the second's */
     uint8_t resumed[2]; /* times that the task had what it waits for */
-    uint8_t polls;      /* begun */
+    uint8_t polls;      /* begun; where somebody looks at it */
     uint8_t canceled;   /* waits, or the future */
     uint8_t timed_out;  /* waits */
     uint8_t value;      /* of the future: 1 or 2 is who set it */

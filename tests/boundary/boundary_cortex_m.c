@@ -23,8 +23,8 @@
 #define PRIORITIES AT(0xE000E400) /* of interrupts 0 to 3 */
 
 enum {
-    LATER = 12000, /* clocks, in which everything must have happened */
-    MARGIN = 10    /* clocks that are asleep for certain */
+    LATER = 4000, /* clocks, in which everything must have happened */
+    MARGIN = 10   /* clocks that are asleep for certain */
 };
 
 #ifndef EVERY
@@ -62,7 +62,7 @@ static uint32_t second; /* its delay; 0: there is none */
 static int came[INTERRUPTS];
 static volatile uint32_t slept;   /* SysTick's count then, 0: not yet */
 static volatile uint32_t resumed; /* the same when a task was */
-static volatile int phase;        /* interrupts so far; 3: it is over */
+static volatile int phase;        /* interrupts so far; from 3 on it is over */
 
 /* One interrupt, so many clocks from now. */
 static void arm(uint32_t clocks)
@@ -99,15 +99,14 @@ void systick_handler(void)
     case 1:
         if (!second)
             phase = 2;
-        arm(second ? second : LATER);
+        arm(second ? second : (uint32_t)LATER);
         interrupt_pend(0);
         break;
     case 2:
         arm(LATER);
         act(scenario->raise[1]);
         break;
-    default:
-        SYSTICK_CONTROL = 0;
+    default: /* and again, should the loop be about to sleep */
         break;
     }
 }
@@ -136,7 +135,6 @@ static void idle_loop(void)
         async_time ticks;
 
         poked = 0;
-        told.polls++;
         ticks = async_poll(&all.loop, now);
         (void)interrupts_off();
         if (before != (uint8_t)(told.resumed[0] + told.resumed[1]))
@@ -151,6 +149,7 @@ static void idle_loop(void)
         }
         interrupts_on();
     }
+    SYSTICK_CONTROL = 0;
 }
 
 static uint32_t tried, lost, longest;
@@ -179,6 +178,8 @@ static uint32_t run(uint32_t first)
 
     tried++;
     why = wrong(scenario->tasks, (const struct told *)&told, came);
+    if (async_byte_(&all.loop.woken_) & ASYNC_WOKEN_)
+        why = "a wake is not followed by a poll";
     if (!slept)
         why = "it does not go to sleep";
     if (resumed && LATER - resumed > longest)

@@ -156,6 +156,7 @@ static void log_not(avr_t *avr, const int level, const char *format, va_list ap)
 static const struct scenario *scenario;
 static unsigned long tried, lost;
 static unsigned longest; /* cycles */
+static int awake; /* one run did not sleep: there is no end of boundaries */
 
 /* Why the run is wrong; NULL: it is right. Its last interrupt was `vector`. */
 static const char *wrong_run(int vector)
@@ -163,6 +164,7 @@ static const char *wrong_run(int vector)
     const char *why = wrong(scenario->tasks, &run.told, run.raised);
     avr_cycle_count_t until = vector == WAKES ? run.polled : run.resumed;
 
+    awake |= !asleep();
     if (!asleep() || !avr->sreg[S_I])
         return "it does not go to sleep";
     if (why)
@@ -213,7 +215,7 @@ static void after_first(int again, avr_flashaddr_t first)
             judge(scenario->raise[1], first, second);
             restore(&here);
         }
-        if (avr->cycle >= end || asleep())
+        if (awake || avr->cycle >= end || asleep())
             break;
         step();
     }
@@ -236,7 +238,7 @@ static unsigned sweep(unsigned every)
         after_first(ends || boundaries % every == 0, first);
         restore(&here);
         boundaries++;
-        if (ends)
+        if (ends || awake)
             return boundaries;
         step();
     }
