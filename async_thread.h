@@ -635,6 +635,52 @@ static inline int async_job_canceled(const struct async_job *job)
            async_atomic_load_(&job->executor_->orders_) & ASYNC_ORDER_STOP_;
 }
 
+/* Awaitable: waits for a place, in line, and queues the job; ASYNC_DONE once
+ * that is done. If canceled here: it is not queued. */
+static inline async_status async_job_queue_(struct async_loop *loop,
+                                            struct async_executor *executor,
+                                            struct async_job *job,
+                                            async_job_fn *fn, void *arg)
+{
+    int status, waits = 1;
+
+    if (job->is_ == ASYNC_JOB_IS_NEW_) {
+        (void)async_running_(loop);
+        ASYNC_ASSERT(executor->is_, "call async_executor_start first");
+        ASYNC_ASSERT(!executor->loop_ || executor->loop_ == loop,
+                     "an executor serves one loop: give this one its own");
+        if (!executor->is_)
+            return ASYNC_EINVAL;
+        if (executor->closed_)
+            return ASYNC_ECLOSED;
+        if (!executor->loop_) /* workers read it */
+            executor->loop_ = loop;
+        job->executor_ = executor;
+        job->fn_ = fn;
+        job->arg_ = arg;
+        job->canceled_ = 0;
+        job->is_ = ASYNC_JOB_IS_OUTSIDE_;
+        waits = executor->outside_ || executor->promised_ ||
+                !async_executor_room_(executor);
+    }
+    if (waits) {
+        status = async_line_wait_(loop, &executor->outside_);
+        if (status == ASYNC_PENDING || status == ASYNC_ASKED_)
+            return status;
+        if (status == ASYNC_DONE) {
+            executor->promised_--;
+            if (executor->closed_)
+                status = ASYNC_ECLOSED;
+        }
+        if (status != ASYNC_DONE) {
+            job->is_ = ASYNC_JOB_IS_NEW_;
+            return status;
+        }
+    }
+    async_executor_put_(executor, job);
+    return ASYNC_DONE;
+}
+
 /* Awaitable: runs fn(job, arg) on one of the executor's threads, and waits
  * until it has returned. A full queue is awaited first, in line. Returns
  * ASYNC_DONE, or fn's error; ASYNC_ECLOSED: the executor was stopped first;
@@ -647,53 +693,19 @@ static inline async_status async_offload(struct async_loop *loop,
                                          struct async_job *job,
                                          async_job_fn *fn, void *arg)
 {
-    int status, put = 0;
+    int status, begins = job->is_ <= ASYNC_JOB_IS_OUTSIDE_;
 
-    if (job->is_ == ASYNC_JOB_IS_NEW_) {
-        (void)async_running_(loop);
-        ASYNC_ASSERT(executor->is_, "call async_executor_start first");
-        ASYNC_ASSERT(!executor->loop_ || executor->loop_ == loop,
-                     "an executor serves one loop: give this one its own");
-        if (!executor->is_)
-            return ASYNC_EINVAL;
-        if (executor->closed_)
-            return ASYNC_ECLOSED;
-        if (!executor->loop_)
-            executor->loop_ = loop;
-        job->executor_ = executor;
-        job->fn_ = fn;
-        job->arg_ = arg;
-        job->canceled_ = 0;
-        job->is_ = ASYNC_JOB_IS_OUTSIDE_;
-        put = !executor->outside_ && !executor->promised_ &&
-              async_executor_room_(executor);
-    }
-    if (job->is_ == ASYNC_JOB_IS_OUTSIDE_) {
-        if (!put) {
-            status = async_line_wait_(loop, &executor->outside_);
-            if (status == ASYNC_PENDING || status == ASYNC_ASKED_)
-                return status;
-            if (status == ASYNC_DONE) {
-                executor->promised_--;
-                if (executor->closed_)
-                    status = ASYNC_ECLOSED;
-                put = status == ASYNC_DONE;
-            }
-            if (!put) {
-                job->is_ = ASYNC_JOB_IS_NEW_;
-                return status;
-            }
-        }
-        async_executor_put_(executor, job);
+    if (begins) {
+        status = async_job_queue_(loop, executor, job, fn, arg);
+        if (status != ASYNC_DONE)
+            return status;
     }
     status = async_line_wait_(loop, &job->line_);
-    if (put)
+    if (begins)
         async_executor_tell_(executor);
-    if (status == ASYNC_DONE) {
-        status = job->is_ == ASYNC_JOB_IS_CANCELED_ ? ASYNC_ECANCELED
-                 : job->status_ < 0                 ? job->status_
-                                                    : ASYNC_DONE;
-    } else if (status == ASYNC_ECANCELED) {
+    if (status == ASYNC_PENDING)
+        return status;
+    if (status == ASYNC_ECANCELED) {
         if (async_executor_withdraw_(executor, job)) {
             executor->away_--;
             loop->coming_--;
@@ -703,6 +715,10 @@ static inline async_status async_offload(struct async_loop *loop,
             job->is_ = ASYNC_JOB_IS_CANCELED_;
             status = async_line_wait_(loop, &job->line_);
         }
+    } else if (status == ASYNC_DONE) {
+        status = job->is_ == ASYNC_JOB_IS_CANCELED_ ? ASYNC_ECANCELED
+                 : job->status_ < 0                 ? job->status_
+                                                    : ASYNC_DONE;
     }
     if (status == ASYNC_ASKED_ && job->is_ == ASYNC_JOB_IS_CANCELED_)
         status = ASYNC_PENDING; /* one cancel at a time */

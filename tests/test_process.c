@@ -1962,14 +1962,18 @@ static void tick(int n)
     ticks++;
 }
 
+/* STORM_US, from the environment: between two signals. */
 static void nothing_is_lost_in_a_storm_of_signals(void **state)
 {
-    const struct itimerval often = {{0, 300}, {0, 300}},
-                           never = {{0, 0}, {0, 0}};
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    const char *given = getenv("STORM_US");
+    struct itimerval often = never;
     struct sigaction action;
     int i;
 
     (void)state;
+    often.it_value.tv_usec = given ? atoi(given) : 300;
+    often.it_interval = often.it_value;
     memset(&action, 0, sizeof action);
     action.sa_handler = tick; /* without SA_RESTART */
     (void)sigaction(SIGALRM, &action, NULL);

@@ -38,6 +38,8 @@ arm-none-eabi-gcc gcc-arm-none-eabi,libnewlib-arm-none-eabi arm-none-eabi-gcc-cs
 riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf,picolibc-riscv64-unknown-elf - - - -
 tcc           tcc                      tcc                tcc           tcc         -
 musl-gcc      musl-tools               musl-gcc           -             musl        -
+qemu-system-arm qemu-system-arm        qemu-system-arm    qemu-system-arm qemu-system-arm qemu
+qemu-system-riscv32 qemu-system-misc qemu-system-riscv qemu-system-riscv32 qemu-system-riscv qemu
 gcc-m32       gcc-12-multilib,g++-12-multilib glibc-devel.i686 -        lib32-gcc-libs -
 hiredis/async.h libhiredis-dev         hiredis-devel      hiredis-dev   hiredis     hiredis
 aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu,libc6-dev-arm64-cross - - - -

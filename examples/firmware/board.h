@@ -43,6 +43,10 @@ void board_adc_start(void);
  */
 void board_sensor_ask(void);
 
+/* Counts at a steady pace, as fast as the board can; at least 16 bits are
+ * right. For measurements; not every board has it. */
+uint32_t board_clocks(void);
+
 /* To be called at least every BOARD_WATCHDOG_MS, from the start on, or else the
  * watchdog bites: the board puts "reset by the watchdog" and a line's end, and
  * its run is over, with success. */
@@ -61,7 +65,7 @@ void station_step(void);
 
 void station_received(char c); /* from the UART */
 void station_button_changed(void);
-void station_adc_done(uint16_t value);           /* 0 to 1023 */
+void station_adc_done(uint16_t value);             /* 0 to 1023 */
 void station_sensor_answered(int16_t tenths_of_c); /* temperature */
 
 /* By any, with interrupts off: something has happened since the last poll began

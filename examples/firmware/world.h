@@ -19,6 +19,10 @@ extern "C" {
 
 /* ---- the world's -------------------------------------------------------- */
 
+/* Not 0: instead of making the station hang it goes on for so many hours. To be
+ * set, if at all, before anything else. */
+extern uint32_t world_hours;
+
 /* When something happens next; UINT32_MAX: never again. */
 uint32_t world_next(void);
 
@@ -33,8 +37,8 @@ uint16_t world_adc(uint32_t ms);
 
 /* ---- the board's, called by world_play ----------------------------------- */
 
-void world_typed(char c);             /* a byte arrives at the UART */
-void world_pressed(int is);           /* the button's level has changed */
+void world_typed(char c);                 /* a byte arrives at the UART */
+void world_pressed(int is);               /* the button's level has changed */
 void world_answered(int16_t tenths_of_c); /* by the sensor */
 
 #ifdef __cplusplus
