@@ -122,7 +122,7 @@ static void low_handler(void)
     interrupts_were(were);
 }
 
-void (*const interrupts[])(void) VECTORS = {low_handler};
+void (*const interrupts[])(void) VECTORS(board) = {low_handler};
 
 /* ---- one run ------------------------------------------------------------ */
 
