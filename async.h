@@ -133,6 +133,12 @@
 #error "ASYNC_USE_LABELS needs gcc or clang: leave it undefined here"
 #endif
 
+/* SDCC 4.2 for the STM8 keeps an address from before an await and has lost it
+ * after that. This is for the rest of the file. */
+#ifdef __SDCC
+#pragma nogcse
+#endif
+
 /* A number for each resume point: dense where the compiler can count. With
  * line numbers instead, two awaits on one line are a compile error. */
 #if defined(__COUNTER__) && !defined(ASYNC_NO_COUNTER_)

@@ -270,7 +270,7 @@ async_deadlines_first_(struct async_deadlines_ *deadlines)
 
     if (deadlines->next_is == ASYNC_NEXT_IS_NONE_)
         return NULL;
-    if (deadlines->next_is == ASYNC_NEXT_IS_KNOWN_)
+    if (ASYNC_RADIX_BITS > 1 && deadlines->next_is == ASYNC_NEXT_IS_KNOWN_)
         return &deadlines->slots[async_slot_(deadlines, deadlines->next)];
     i = async_used_(deadlines, 0);
     if (ASYNC_SLOTS_ > 1 && i >= top) {
@@ -288,7 +288,7 @@ async_deadlines_first_(struct async_deadlines_ *deadlines)
     }
     slot = &deadlines->slots[i];
     /* on level 0 a slot is one deadline */
-    if (i < ASYNC_SLOTS_ || (ASYNC_RADIX_BITS > 1 && (*slot)->status)) {
+    if (ASYNC_RADIX_BITS > 1 && (i < ASYNC_SLOTS_ || (*slot)->status)) {
         deadlines->next_is = ASYNC_NEXT_IS_KNOWN_;
         deadlines->next = (*slot)->on.deadline;
     }
@@ -398,7 +398,7 @@ static inline void async_deadlines_reach_(struct async_deadlines_ *deadlines,
         deadlines->base = to;
         async_deadlines_fetch_(deadlines, slot);
         *slot = NULL;
-        if (level == 0 && !deadlines->due) {
+        if (ASYNC_RADIX_BITS > 1 && level == 0 && !deadlines->due) {
             deadlines->due = next;
             continue;
         }

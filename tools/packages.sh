@@ -38,7 +38,8 @@ arm-none-eabi-gcc gcc-arm-none-eabi,libnewlib-arm-none-eabi arm-none-eabi-gcc-cs
 riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf,picolibc-riscv64-unknown-elf - - - -
 tcc           tcc                      tcc                tcc           tcc         -
 musl-gcc      musl-tools               musl-gcc           -             musl        -
-simavr/sim_avr.h libsimavr-dev        simavr-devel       -             simavr      -
+sdcc          sdcc,sdcc-ucsim          sdcc               sdcc          sdcc        sdcc
+simavr/sim_avr.h libsimavr-dev,libelf-dev simavr-devel       -             simavr      -
 arduino-builder arduino-builder,arduino-core-avr - -                  -           -
 qemu-system-arm qemu-system-arm        qemu-system-arm    qemu-system-arm qemu-system-arm qemu
 qemu-system-riscv32 qemu-system-misc qemu-system-riscv qemu-system-riscv32 qemu-system-riscv qemu

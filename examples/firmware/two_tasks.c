@@ -3,14 +3,13 @@
  * SPDX-License-Identifier: MIT
  *
  * For an 8051 and an STM8 it is built by SDCC 4.2. Its structs have no member
- * that is called like a type: hence the long names. Without --nogcse it keeps
- * addresses from before an await and, on the STM8, has lost them after it. The
- * simulators, uCsim's, show what is printed.
+ * that is called like a type: hence the long names. The simulators, uCsim's,
+ * show what is printed.
  *
- *     sdcc -mmcs51 --std-c99 --nogcse -I. examples/firmware/two_tasks.c
+ *     sdcc -mmcs51 --std-c99 -I. examples/firmware/two_tasks.c
  *     s51 -t 51 -I 'if=xram[0xffff]' -G -b two_tasks.ihx
  *
- *     sdcc -mstm8 --std-c99 --nogcse -I. examples/firmware/two_tasks.c
+ *     sdcc -mstm8 --std-c99 -I. examples/firmware/two_tasks.c
  *     sstm8 -I 'if=rom[0x7fff]' -G -b two_tasks.ihx
  *
  * prints
