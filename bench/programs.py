@@ -42,6 +42,7 @@ def read(path):
 
 
 def write(path, text):
+    os.makedirs(os.path.dirname(os.path.join(ROOT, path)), exist_ok=True)
     with open(os.path.join(ROOT, path), "w") as file:
         file.write(text)
 
