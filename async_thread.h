@@ -107,6 +107,7 @@ static inline int async_executor_collect_(struct async_executor *executor,
         return 0;
     for (job = (struct async_job *)top; job; job = next) {
         next = job->next_;
+        ASYNC_FETCH_((void *)job->before_);
         job->next_ = first;
         first = job;
     }

@@ -58,8 +58,8 @@ struct async_job {
     async_time since_;         /* when it was queued */
     volatile size_t *slot_;    /* where; NULL: behind the ring */
 
-    /* under the lock, behind the ring */
-    struct async_job *before_;
+    /* under the lock, behind the ring; then as the first ones */
+    struct async_job *before_; /* then: one that its worker ran before */
     int is_behind_;
 
     /* all, atomic */
@@ -75,7 +75,8 @@ enum {
 
 enum {
     ASYNC_APART_ = 64, /* bytes, of words that different threads write often */
-    ASYNC_AHEAD_ = 4   /* jobs: who takes one has this one fetched */
+    ASYNC_AHEAD_ = 4   /* jobs: who takes one, here or back at the loop, has
+                        * this one fetched */
 };
 
 /* A thread of an executor. */
@@ -399,6 +400,7 @@ static inline void *async_worker_run_all_(void *arg)
     struct async_job *job;
     unsigned spins = 0;
     size_t tail = 0;
+    struct async_job *recent[ASYNC_AHEAD_] = {NULL}; /* perhaps gone by now */
     int fresh = 1; /* it must see to it that others wake */
 
     if (executor->name)
@@ -426,6 +428,8 @@ static inline void *async_worker_run_all_(void *arg)
         fresh = 0;
         if (!job)
             break;
+        job->before_ = recent[worker->begun % ASYNC_AHEAD_];
+        recent[worker->begun % ASYNC_AHEAD_] = job;
         async_worker_run_(worker, job);
     }
     if (executor->stopping)
