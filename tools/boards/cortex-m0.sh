@@ -1,41 +1,7 @@
 # shellcheck shell=sh
 # A Cortex-M0 at 16 MHz, the nRF51 of QEMU's microbit. Sourced from the
 # repository's root; tests/firmware/run says what it defines.
-# shellcheck disable=SC2034 # needs, sources
-needs='arm-none-eabi-gcc qemu-system-arm'
+# shellcheck disable=SC2034 # sources; and what the other one's functions take
+. tools/boards/cortex-m3.sh
 sources='examples/firmware/board_microbit.c examples/firmware/world.c'
-
-# build OUT [FLAG...] SOURCE...
-build() {
-    image=$1
-    shift
-    timeout 60 arm-none-eabi-gcc -mcpu=cortex-m0 -mthumb -Os -g \
-        -Wall -Wextra -Werror -I. -Iexamples/firmware -ffreestanding \
-        -ffunction-sections -fdata-sections -Wl,--gc-sections -nostartfiles \
-        -T examples/firmware/cortex_m.ld "$@" \
-        examples/firmware/start_cortex_m.c -o "$image" -nostdlib -lc -lgcc
-}
-
-# machine SECONDS OUT [OPTION...]: QEMU does not hear that it shall end while
-# its clock has no way to go on.
-machine() {
-    limit=$1 image=$2
-    shift 2
-    timeout --foreground -k 1 "$limit" qemu-system-arm -M microbit -kernel "$image" \
-        -nographic -monitor none -serial stdio \
-        -semihosting-config enable=on,target=native "$@"
-    status=$?
-    [ $status -ne 137 ] || status=124
-    return $status
-}
-
-# An instruction takes 64 ns of virtual time, and sleeping takes no other.
-run() {
-    machine 20 "$1" -icount shift=6,sleep=off </dev/null
-}
-
-# talk OUT [SECONDS]: a station, built with -DBOARD_TALKS, that you can type to.
-# Time is the clock's on the wall. Ctrl-C ends it.
-talk() {
-    machine "${2:-0}" "$1"
-}
+cpu=cortex-m0 emulated=microbit shift=6

@@ -4,12 +4,14 @@
 # shellcheck disable=SC2034 # needs, sources
 needs='arm-none-eabi-gcc qemu-system-arm'
 sources='examples/firmware/board_mps2.c examples/firmware/world.c'
+cpu=cortex-m3 emulated=mps2-an385
+shift=5 # an instruction takes 2^5 ns of virtual time
 
 # build OUT [FLAG...] SOURCE...
 build() {
     image=$1
     shift
-    timeout 60 arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -Os -g \
+    timeout 60 arm-none-eabi-gcc -mcpu=$cpu -mthumb -Os -g \
         -Wall -Wextra -Werror -I. -Iexamples/firmware -ffreestanding \
         -ffunction-sections -fdata-sections -Wl,--gc-sections -nostartfiles \
         -T examples/firmware/cortex_m.ld "$@" \
@@ -21,7 +23,7 @@ build() {
 machine() {
     limit=$1 image=$2
     shift 2
-    timeout --foreground -k 1 "$limit" qemu-system-arm -M mps2-an385 -kernel "$image" \
+    timeout --foreground -k 1 "$limit" qemu-system-arm -M $emulated -kernel "$image" \
         -nographic -monitor none -serial stdio \
         -semihosting-config enable=on,target=native "$@"
     status=$?
@@ -29,9 +31,9 @@ machine() {
     return $status
 }
 
-# An instruction takes 32 ns of virtual time, and sleeping takes no other.
+# Sleeping takes no time but the virtual.
 run() {
-    machine 60 "$1" -icount shift=5,sleep=off </dev/null
+    machine 60 "$1" -icount shift=$shift,sleep=off </dev/null
 }
 
 # talk OUT [SECONDS]: a station, built with -DBOARD_TALKS, that you can type to.
