@@ -10,9 +10,7 @@
  *
  * What comes to the UART is heard too; with BOARD_TALKS nobody else types.
  */
-#include "board.h"
 #include "cortex_m.h"
-#include "world.h"
 
 #define UART_START_RECEIVING AT(0x40002000)
 #define UART_START_SENDING AT(0x40002008)
@@ -57,6 +55,8 @@ enum {
 /* No alarm is farther away: the timer goes round in 71 minutes. */
 #define LONGEST_MS 1000000u
 
+#include "cortex_m_world.h" /* by these numbers */
+
 const char board_name[] = "cortex-m0";
 
 /* ---- time --------------------------------------------------------------- */
@@ -96,66 +96,15 @@ static void set_alarm(uint32_t ms)
     interrupts_were(were);
 }
 
-/* ---- the world ---------------------------------------------------------- */
-
-/* Peripherals that are not there: what one holds when its interrupt comes. */
-static char typed;
-static volatile int pressed;
-static int16_t answered;
-static uint16_t converted;
-static int converting;
-
-void world_typed(char c)
-{
-#ifdef BOARD_TALKS
-    c = 0;
-#endif
-    typed = c;
-    interrupt_pend(UART_INTERRUPT);
-}
-
-void world_pressed(int is)
-{
-    pressed = is;
-    interrupt_pend(BUTTON_INTERRUPT);
-}
-
-void world_answered(int16_t tenths_of_c)
-{
-    answered = tenths_of_c;
-    interrupt_pend(SENSOR_INTERRUPT);
-}
-
 /* ---- interrupts --------------------------------------------------------- */
 
 static void uart_handler(void)
 {
-    if (typed)
-        station_received(typed);
-    typed = 0;
+    typed_handler();
     while (UART_RECEIVED) {
         UART_RECEIVED = 0;
         station_received((char)UART_INPUT);
     }
-}
-
-static void sensor_handler(void)
-{
-    station_sensor_answered(answered);
-}
-
-static void adc_handler(void)
-{
-    station_adc_done(converted);
-}
-
-static void bite(void)
-{
-    const char *text = "reset by the watchdog\n";
-
-    while (*text)
-        board_put(*text++);
-    stop(0);
 }
 
 static void timer_handler(void)
@@ -235,11 +184,6 @@ void board_led(int on)
         PINS_SET = ROW_1;
     else
         PINS_CLEAR = ROW_1;
-}
-
-int board_button(void)
-{
-    return pressed;
 }
 
 void board_adc_start(void)

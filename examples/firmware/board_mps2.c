@@ -14,9 +14,7 @@
  *
  * What comes to the UART is heard too; with BOARD_TALKS nobody else types.
  */
-#include "board.h"
 #include "cortex_m.h"
-#include "world.h"
 
 #define TIMER_CONTROL AT(0x40000000)
 #define TIMER_COUNT AT(0x40000004)
@@ -45,58 +43,18 @@ enum {
     ADC_INTERRUPT = 11    /* on SPI */
 };
 
+#include "cortex_m_world.h" /* by these numbers */
+
 const char board_name[] = "cortex-m3";
-
-/* ---- the world ---------------------------------------------------------- */
-
-/* Peripherals that are not there: what one holds when its interrupt comes. */
-static char typed;
-static volatile int pressed;
-static int16_t answered;
-static uint16_t converted;
-static int converting;
-
-void world_typed(char c)
-{
-#ifdef BOARD_TALKS
-    c = 0;
-#endif
-    typed = c;
-    interrupt_pend(UART_INTERRUPT);
-}
-
-void world_pressed(int is)
-{
-    pressed = is;
-    interrupt_pend(BUTTON_INTERRUPT);
-}
-
-void world_answered(int16_t tenths_of_c)
-{
-    answered = tenths_of_c;
-    interrupt_pend(SENSOR_INTERRUPT);
-}
 
 /* ---- interrupts --------------------------------------------------------- */
 
 static void uart_handler(void)
 {
-    if (typed)
-        station_received(typed);
-    typed = 0;
+    typed_handler();
     UART_CLEAR = UART_HAS_RECEIVED;
     while (UART_STATE & UART_HAS_RECEIVED)
         station_received((char)UART_DATA);
-}
-
-static void sensor_handler(void)
-{
-    station_sensor_answered(answered);
-}
-
-static void adc_handler(void)
-{
-    station_adc_done(converted);
 }
 
 void (*const interrupts[])(void) VECTORS(board) = {
@@ -134,11 +92,7 @@ void systick_handler(void)
 /* The watchdog's first bite is an interrupt that nothing holds off. */
 void nmi_handler(void)
 {
-    const char *text = "reset by the watchdog\n";
-
-    while (*text)
-        board_put(*text++);
-    stop(0);
+    bite();
 }
 
 /* ---- for the station ---------------------------------------------------- */
@@ -189,11 +143,6 @@ void board_put(char c)
 void board_led(int on)
 {
     LAMPS = on ? 1 : 0;
-}
-
-int board_button(void)
-{
-    return pressed;
 }
 
 void board_adc_start(void)
