@@ -16,17 +16,18 @@
 enum fake_answer {                /* what it does with a call */
                    FAKE_END,      /* of a script: the last one, again */
                    FAKE_ECHO,     /* the result is the arguments */
+                   FAKE_YES,      /* the result is one byte, 1 */
                    FAKE_NOTHING,  /* not a word */
                    FAKE_ACCEPTED, /* and see `pinged` */
                    FAKE_LATER,    /* accepted, and then the echo */
                    FAKE_BUSY,
                    FAKE_FAILED,    /* code 7, "no such file" */
                    FAKE_LONG_TEXT, /* failed, with 10000 letters */
-                   FAKE_UNKNOWN,   /* refused, 1 to 4 */
+                   FAKE_UNKNOWN,   /* refused, with these four errors */
                    FAKE_VERSION,
                    FAKE_MALFORMED,
                    FAKE_SIZE,
-                   FAKE_REFUSED_99, /* for a reason that nobody knows */
+                   FAKE_REFUSED, /* for a reason that nobody knows */
                    /* what is no answer, and then the echo */
                    FAKE_OTHER_NUMBER,
                    FAKE_OTHER_ORIGIN,
@@ -148,6 +149,8 @@ static inline void fake_answer_(struct fake *fake, enum fake_answer answer,
     uint32_t length = (uint32_t)size - FAKE_HEAD;
     unsigned char *message = (unsigned char *)calloc(1, 1 << 20);
 
+    if (!message)
+        abort();
     memcpy(message, call, (size_t)size);
     switch (answer) {
     case FAKE_END:
@@ -167,6 +170,10 @@ static inline void fake_answer_(struct fake *fake, enum fake_answer answer,
         break;
     case FAKE_ECHO:
         fake_send_(fake, to, message, FAKE_IS_RESULT, 0, length);
+        break;
+    case FAKE_YES:
+        message[FAKE_HEAD] = 1;
+        fake_send_(fake, to, message, FAKE_IS_RESULT, 0, 1);
         break;
     case FAKE_TWICE:
         fake_send_(fake, to, message, FAKE_IS_RESULT, 0, length);
@@ -195,10 +202,10 @@ static inline void fake_answer_(struct fake *fake, enum fake_answer answer,
     case FAKE_MALFORMED:
     case FAKE_SIZE:
         fake_send_(fake, to, message, FAKE_IS_REFUSED,
-                   answer - FAKE_UNKNOWN + 1, 0);
+                   -30104 - (int)(answer - FAKE_UNKNOWN), 0);
         break;
-    case FAKE_REFUSED_99:
-        fake_send_(fake, to, message, FAKE_IS_REFUSED, 99, 0);
+    case FAKE_REFUSED:
+        fake_send_(fake, to, message, FAKE_IS_REFUSED, -30108, 0);
         break;
     case FAKE_EMPTY:
         (void)natsConnection_Publish(fake->connection, to, message, 0);
@@ -239,7 +246,7 @@ static inline void fake_answer_(struct fake *fake, enum fake_answer answer,
         break;
     case FAKE_JUNK:
         for (size = 0; size < 1 << 20; size++)
-            message[size] = (unsigned char)(size * 7919 >> 3);
+            message[size] = (unsigned char)((unsigned)size * 7919 >> 3);
         (void)natsConnection_Publish(fake->connection, to, message, 1 << 20);
         break;
     case FAKE_NO_REPLY:
@@ -364,6 +371,22 @@ static inline void fake_ended_(void *arg)
             fail_msg("%s: %s", #x, natsStatus_GetText(status_));               \
     } while (0)
 
+/* A connection that comes back by itself, and soon. */
+static inline natsConnection *fake_connect(const char *url)
+{
+    natsConnection *connection = NULL;
+    natsOptions *options = NULL;
+
+    FAKE_CHECK_(natsOptions_Create(&options));
+    FAKE_CHECK_(natsOptions_SetURL(options, url));
+    FAKE_CHECK_(natsOptions_SetMaxReconnect(options, -1));
+    FAKE_CHECK_(natsOptions_SetReconnectWait(options, 5));
+    FAKE_CHECK_(natsOptions_SetReconnectJitter(options, 1, 1));
+    FAKE_CHECK_(natsConnection_Connect(&connection, options));
+    natsOptions_Destroy(options);
+    return connection;
+}
+
 /* Serves; the server knows it when this returns. */
 static inline void fake_start(struct fake *fake, const char *url)
 {
@@ -371,20 +394,21 @@ static inline void fake_start(struct fake *fake, const char *url)
 
     (void)pthread_mutex_init(&fake->lock, NULL);
     (void)pthread_cond_init(&fake->changed, NULL);
-    (void)snprintf(fake->own, sizeof fake->own, "async.worker.fake%u", ++count);
-    FAKE_CHECK_(natsConnection_ConnectTo(&fake->connection, url));
+    (void)snprintf(fake->own, sizeof fake->own, "async.worker.fake%ld_%u",
+                   (long)getpid(), ++count);
+    fake->connection = fake_connect(url);
     FAKE_CHECK_(natsConnection_QueueSubscribe(&fake->asked, fake->connection,
                                               fake->subject ? fake->subject
                                                             : "async.call.>",
                                               "workers", fake_called_, fake));
-    if (fake->pinged[0] != FAKE_IS_GONE)
-        FAKE_CHECK_(natsConnection_Subscribe(&fake->told, fake->connection,
-                                             fake->own, fake_told_, fake));
     FAKE_CHECK_(
         natsSubscription_SetOnCompleteCB(fake->asked, fake_ended_, fake));
-    if (fake->told)
+    if (fake->pinged[0] != FAKE_IS_GONE) {
+        FAKE_CHECK_(natsConnection_Subscribe(&fake->told, fake->connection,
+                                             fake->own, fake_told_, fake));
         FAKE_CHECK_(
             natsSubscription_SetOnCompleteCB(fake->told, fake_ended_, fake));
+    }
     FAKE_CHECK_(natsConnection_FlushTimeout(fake->connection, 10000));
 }
 
@@ -394,6 +418,17 @@ static inline void fake_answer_last(struct fake *fake, enum fake_answer answer)
     (void)pthread_mutex_lock(&fake->lock);
     fake_answer_(fake, answer, fake->last_reply, fake->last, fake->last_length);
     (void)pthread_mutex_unlock(&fake->lock);
+}
+
+/* How many calls, pings or cancels there were. From any thread. */
+static inline int fake_seen(struct fake *fake, const int *count)
+{
+    int seen;
+
+    (void)pthread_mutex_lock(&fake->lock);
+    seen = *count;
+    (void)pthread_mutex_unlock(&fake->lock);
+    return seen;
 }
 
 /* Waits until *count, of calls, pings or cancels, is that many: 0. It is
