@@ -25,7 +25,7 @@
  *
  *         async_begin(self);
  *         await(async_nats_open(loop, &self->nats, NULL));
- *         await(calc_pi_remote(loop, &self->nats, &self->call, all));
+ *         await(calc_pi_remote_call(loop, &self->nats, &self->call, all));
  *         printf("%.6f\n", 4 * self->call.result.sum);
  *     async_finally();
  *         await(async_nats_close(loop, &self->nats));
@@ -131,10 +131,10 @@ struct async_nats_call {
  *         the await is done. By async_outcome(&self->call.call.async) it tells
  *         how it ended.
  *
- *     async_status calc_pi_remote(loop, nats, struct calc_pi_remote *call,
- *                                 struct calc_pi_arguments arguments)
- *     async_status calc_pi_remote_on(loop, nats, const struct
- *                                    async_nats_handle *actor, call, arguments)
+ *     async_status calc_pi_remote_call(loop, nats, struct calc_pi_remote *call,
+ *                                      struct calc_pi_arguments arguments)
+ *     async_status calc_pi_remote_call_on(loop, nats, const struct
+ *                     async_nats_handle *actor, call, arguments)
  *         Awaitables: call it where it is served; the second, of an actor. The
  *         first arguments count. Done when there is a result; else an
  *         ASYNC_NATS_E..., or ASYNC_ECLOSED: the connection was closed. If
@@ -146,7 +146,8 @@ struct async_nats_call {
  *
  *     async_status calc_pi_remote_task(loop, void *call)
  *         An async_fn, to be spawned or given to async_map with a call, or an
- *         array of calls, that were prepared. Awaitable, as calc_pi_remote.
+ *         array of calls, that were prepared. Awaitable, as
+ * calc_pi_remote_call.
  *
  *     async_status calc_pi_remote_blocking(nats, call, arguments, timeout_ms)
  *         Calls it, and blocks this thread until that is over. See
@@ -176,7 +177,7 @@ struct async_nats_call {
     {                                                                          \
         return async_nats_call_(loop, (struct async_nats_call *)frame);        \
     }                                                                          \
-    ASYNC_UNUSED_ static inline async_status name##_remote_on(                 \
+    ASYNC_UNUSED_ static inline async_status name##_remote_call_on(            \
         struct async_loop *loop, struct async_nats *nats,                      \
         const struct async_nats_handle *actor, struct name##_remote *call,     \
         struct name##_arguments arguments)                                     \
@@ -185,11 +186,11 @@ struct async_nats_call {
             name##_remote_prepare(call, nats, arguments)->call.to = actor;     \
         return async_nats_call_(loop, &call->call);                            \
     }                                                                          \
-    ASYNC_UNUSED_ static inline async_status name##_remote(                    \
+    ASYNC_UNUSED_ static inline async_status name##_remote_call(               \
         struct async_loop *loop, struct async_nats *nats,                      \
         struct name##_remote *call, struct name##_arguments arguments)         \
     {                                                                          \
-        return name##_remote_on(loop, nats, NULL, call, arguments);            \
+        return name##_remote_call_on(loop, nats, NULL, call, arguments);       \
     }                                                                          \
     ASYNC_UNUSED_ static inline async_status name##_remote_blocking(           \
         struct async_nats *nats, struct name##_remote *call,                   \
@@ -637,7 +638,7 @@ static inline int async_nats_connected(const struct async_nats *nats)
  * gone. If canceled here: nothing is lost. */
 static inline async_status async_nats_flush(struct async_loop *loop,
                                             struct async_nats *nats,
-                                            struct async_nats_flush *flush)
+                                            struct async_nats_flushing *flush)
 {
     char subject[ASYNC_NATS_SUBJECT_], *at;
 
@@ -699,7 +700,7 @@ static inline async_status async_nats_close(struct async_loop *loop,
 
 /* ---- the blocking form -------------------------------------------------- */
 
-struct async_nats_block_ {
+struct async_nats_blocking_ {
     struct async_frame async;
     struct async_nats_call *call;
     uint32_t ms;
@@ -709,7 +710,7 @@ struct async_nats_block_ {
 static inline async_status async_nats_limited_(struct async_loop *loop,
                                                void *frame)
 {
-    struct async_nats_block_ *self = (struct async_nats_block_ *)frame;
+    struct async_nats_blocking_ *self = (struct async_nats_blocking_ *)frame;
 
     return async_timeout(loop, &self->timer, self->ms,
                          async_nats_call_(loop, self->call));
@@ -725,7 +726,7 @@ static inline async_status async_nats_block_(struct async_nats *nats,
                                              struct async_nats_call *call,
                                              uint32_t timeout_ms)
 {
-    struct async_nats_block_ frame = ASYNC_ZERO_;
+    struct async_nats_blocking_ frame = ASYNC_ZERO_;
     struct pollfd fds[1 + ASYNC_RUN_FDS];
     struct async_pollset host;
     struct async_task task = ASYNC_ZERO_;

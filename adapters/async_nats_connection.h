@@ -53,7 +53,7 @@ struct async_nats_task_ {
 };
 
 /* Waits until the server has seen what was sent before. Yours; all-zero. */
-struct async_nats_flush {
+struct async_nats_flushing {
     struct async_frame async; /* first */
     uint64_t number_;
     uint32_t turns_;
@@ -93,7 +93,7 @@ struct async_nats {
     natsSubscription *nobody_;
     struct async_nats_call *calls_[ASYNC_NATS_BUCKETS_];
     struct async_event flushed_;
-    struct async_nats_flush flush_;
+    struct async_nats_flushing flush_;
     struct async_timer timer_;
     uint64_t flushes_, seen_;
     unsigned char *buffer_;
@@ -189,12 +189,13 @@ static inline natsStatus async_nats_attach_(void **data, void *loop,
                                             natsConnection *connection,
                                             natsSock socket)
 {
-    int own = fcntl((int)socket, F_DUPFD_CLOEXEC, 0);
+    int own = fcntl((int)socket, F_DUPFD, 0);
 
     (void)connection;
     *data = loop;
     if (own < 0)
         return NATS_SYS_ERROR;
+    (void)fcntl(own, F_SETFD, FD_CLOEXEC);
     async_nats_put_socket_((struct async_nats *)loop, (size_t)own + 2);
     return NATS_OK;
 }
