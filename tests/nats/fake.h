@@ -130,6 +130,17 @@ enum { /* kinds of messages */
        FAKE_IS_FORGOTTEN
 };
 
+/* Where the answer goes to what has INBOX.n.TOKEN as its reply subject. */
+static inline void fake_address_(char *to, size_t size, const char *reply)
+{
+    char *dot;
+
+    (void)snprintf(to, size, "%s", reply ? reply : "");
+    dot = strrchr(to, '.');
+    if (dot && dot - to > 2 && dot[-2] == '.' && dot[-1] == 'n')
+        dot[-1] = 'a';
+}
+
 /* `message` has the head of a call, and room for a body. */
 static inline void fake_send_(struct fake *fake, const char *to,
                               unsigned char *message, int kind, int code,
@@ -265,10 +276,11 @@ static inline void fake_called_(natsConnection *connection,
     struct fake *fake = (struct fake *)arg;
     const unsigned char *call = (const unsigned char *)natsMsg_GetData(msg);
     int size = natsMsg_GetDataLength(msg), n, i = 0;
-    const char *to = natsMsg_GetReply(msg);
+    char to[80];
 
     (void)connection;
     (void)subscription;
+    fake_address_(to, sizeof to, natsMsg_GetReply(msg));
     (void)pthread_mutex_lock(&fake->lock);
     n = fake->calls;
     if (n < FAKE_MOST) {
@@ -309,11 +321,12 @@ static inline void fake_told_(natsConnection *connection,
     struct fake *fake = (struct fake *)arg;
     const unsigned char *data = (const unsigned char *)natsMsg_GetData(msg);
     unsigned char message[FAKE_HEAD + 512];
-    const char *to = natsMsg_GetReply(msg);
+    char to[80];
     int is_cancel = data[5] == FAKE_IS_CANCEL, n;
 
     (void)connection;
     (void)subscription;
+    fake_address_(to, sizeof to, natsMsg_GetReply(msg));
     memcpy(message, data, FAKE_HEAD);
     (void)pthread_mutex_lock(&fake->lock);
     n = fake->pings;
@@ -322,7 +335,7 @@ static inline void fake_told_(natsConnection *connection,
     else if (n >= fake->pinged_count)
         n = fake->pinged_count ? fake->pinged_count - 1 : 0;
     (void)pthread_mutex_unlock(&fake->lock);
-    if (!is_cancel && to) {
+    if (!is_cancel) {
         switch (fake->pinged[n]) {
         case FAKE_RUNS:
             fake_send_(fake, to, message, FAKE_IS_RUNNING, 0, 0);
@@ -331,6 +344,7 @@ static inline void fake_told_(natsConnection *connection,
             fake_send_(fake, to, message, FAKE_IS_FORGOTTEN, 0, 0);
             break;
         case FAKE_HAS_A_RESULT:
+            fake_put_(message + 8, fake->signature, 4);
             memcpy(message + FAKE_HEAD, fake->body, fake->length);
             fake_send_(fake, to, message, FAKE_IS_RESULT, 0, fake->length);
             break;
