@@ -163,7 +163,7 @@ static async joiner(struct async_loop *loop, void *frame)
     async_end();
 }
 
-/* Cancels its joiner in the first rounds, if no thread does. */
+/* Cancels its joiner, if no thread cancels the call. */
 static async caller(struct async_loop *loop, void *frame)
 {
     struct caller *self = frame;
@@ -191,7 +191,7 @@ static void *joins(void *arg)
     return NULL;
 }
 
-/* Runs fn as a thread beside the loop there, to the end of both. */
+/* Runs fn as a thread beside the loop there, both to the end. */
 static void run_beside(void *(*fn)(void *))
 {
     static char name[] = "caller";
@@ -270,6 +270,13 @@ static void a_task_that_joins_is_canceled_as_the_call_ends(void)
     run_beside(joins);
 }
 
+static void a_task_that_joins_is_canceled_and_that_crosses_over(void)
+{
+    world.rounds = world.canceled = 1;
+    world.waits = 1;
+    run_beside(joins);
+}
+
 static void a_timeout_and_a_cancel_end_a_run(void)
 {
     world.rounds = world.canceled = 1;
@@ -291,6 +298,7 @@ int main(void)
     CLAIM(a_call_spawned_again_is_canceled_again);
     CLAIM(a_task_joins_a_call_that_a_thread_cancels);
     CLAIM(a_task_that_joins_is_canceled_as_the_call_ends);
+    CLAIM(a_task_that_joins_is_canceled_and_that_crosses_over);
     CLAIM(a_timeout_and_a_cancel_end_a_run);
     return explorer_end();
 }
