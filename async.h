@@ -90,8 +90,10 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ASYNC_COLD_ static __attribute__((noinline, cold, unused))
+#define ASYNC_UNUSED_ __attribute__((unused)) /* a line declares more */
 #else
 #define ASYNC_COLD_ static inline
+#define ASYNC_UNUSED_
 #endif
 
 /* To stop: a trap is smaller than a call, but AVR has none. */

@@ -171,13 +171,6 @@
 
 /* ---- what a line declares ----------------------------------------------- */
 
-/* A program need not use all of what a line declares. */
-#if defined(__GNUC__) || defined(__clang__)
-#define ASYNC_WRAP_UNUSED_ __attribute__((unused))
-#else
-#define ASYNC_WRAP_UNUSED_
-#endif
-
 /* True from a call's first step to its last. */
 static inline int async_wrap_runs_(const struct async_frame *frame)
 {
@@ -224,7 +217,7 @@ static inline void async_wrap_prepare_(struct async_frame *frame)
         ASYNC_WRAP_OPEN_ members                                               \
     };                                                                         \
     ASYNC_WRAP_JOB_(kind, result_type, name, types, arguments)                 \
-    ASYNC_WRAP_UNUSED_ static inline struct name##_call *name##_prepare(       \
+    ASYNC_UNUSED_ static inline struct name##_call *name##_prepare(       \
         struct name##_call *call_,                                             \
         struct async_executor *executor_ ASYNC_WRAP_OPEN_ parameters)          \
     {                                                                          \
@@ -232,7 +225,7 @@ static inline void async_wrap_prepare_(struct async_frame *frame)
         call_->executor = executor_;                                           \
         ASYNC_WRAP_OPEN_ assignments return call_;                             \
     }                                                                          \
-    ASYNC_WRAP_UNUSED_ static inline async_status name##_task(                 \
+    ASYNC_UNUSED_ static inline async_status name##_task(                 \
         struct async_loop *loop_, void *frame_)                                \
     {                                                                          \
         struct name##_call *call_ = (struct name##_call *)frame_;              \
@@ -242,7 +235,7 @@ static inline void async_wrap_prepare_(struct async_frame *frame)
                                   name##_job_, call_));                        \
         async_end();                                                           \
     }                                                                          \
-    ASYNC_WRAP_UNUSED_ static inline async_status name##_async(                \
+    ASYNC_UNUSED_ static inline async_status name##_async(                \
         struct async_loop *loop_, struct async_executor *executor_,            \
         struct name##_call *call_ ASYNC_WRAP_OPEN_ parameters)                 \
     {                                                                          \
