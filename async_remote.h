@@ -208,7 +208,7 @@ static inline void async_remote_cancel_(struct async_loop *loop,
                                         offsetof(struct async_remote, cancel_));
     size_t is;
 
-    call->canceled_ = 1; /* before the start that takes it */
+    call->canceled_ = 1; /* if this is before the start, that takes it */
     async_cancel(loop, &call->task_);
     do {
         is = async_atomic_load_(&call->is_);
