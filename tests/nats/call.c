@@ -1,7 +1,7 @@
 /* call.c: what adapters/async_nats.h promises its callers, a sentence a test.
  * SPDX-License-Identifier: MIT
  *
- *     tests/nats/run call
+ *     tests/nats/run call             ONLY=pattern: those tests
  *
  * Against a real server, and fake workers (fake.h) that answer as a test wants:
  * rightly, wrongly, late, not at all. A limit in time that must not count is an
@@ -1864,5 +1864,7 @@ int main(int argc, char **argv)
 
     if (argc == 4 && strcmp(argv[1], "serve") == 0)
         serve(argv);
+    if (getenv("ONLY"))
+        cmocka_set_test_filter(getenv("ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
