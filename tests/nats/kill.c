@@ -103,7 +103,11 @@ static async works(struct async_loop *loop, void *frame)
     struct worker *self = frame;
 
     async_begin(self);
-    await(async_nats_open(loop, &self->nats, self->options));
+    /* The server may be away. */
+    while ((self->status = async_nats_open(loop, &self->nats, self->options)) ==
+           ASYNC_NATS_EGONE)
+        await(async_sleep_ms(loop, 2));
+    await(self->status);
     await(async_nats_worker_start(&self->worker, &self->nats));
     (void)signal(SIGTERM, drain);
     await(mix_serve(&self->worker, &self->mix, mix, self->mixes,
@@ -142,8 +146,8 @@ static int be_a_worker(char **argv)
     async_executor_stop(&worker.executor, ASYNC_STOP_DRAIN);
     natsOptions_Destroy(worker.options);
     if (worker.status < 0)
-        return worker.status == ASYNC_NATS_EGONE ? 5 : 6;
-    return worker.worker.running || worker.worker.waiting ? 7 : 0;
+        return 5;
+    return worker.worker.running || worker.worker.waiting ? 6 : 0;
 }
 
 /* ---- the caller --------------------------------------------------------- */
@@ -221,8 +225,8 @@ static void start_worker(int which)
     }
 }
 
-/* It must have been killed, or have ended well after a drain; or not have got
- * through to a server that was away. */
+/* It must have been killed, also by a SIGTERM before it served, or have ended
+ * well after a drain. */
 static int has_ended(int which)
 {
     int status;
