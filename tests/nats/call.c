@@ -142,6 +142,7 @@ struct once {
 static struct acts {
     struct async_frame async;
     int rc, i;
+    int calls, pings; /* that must have come before calls_once is over */
     struct once once, more[3];
     struct async_task task, tasks[MANY];
     struct async_batch batch;
@@ -299,6 +300,8 @@ static async calls_once(struct async_loop *on, void *frame)
 
     async_begin(self);
     async_catch(self->rc, calls(on, &self->once));
+    await(async_until(on, fake_seen(fake, &fake->calls) >= self->calls &&
+                              fake_seen(fake, &fake->pings) >= self->pings));
     async_end();
 }
 
@@ -535,6 +538,7 @@ static void nobody_begins_with_it_in_lost_ms(void **state)
     (void)state;
     answer_with(FAKE_NOTHING);
     scene.lost_ms = 10;
+    acts.calls = 1;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
@@ -558,6 +562,7 @@ static void its_worker_does_not_answer_three_pings(void **state)
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_SAYS_NOTHING);
     scene.ping_ms = 5;
+    acts.pings = 3;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
@@ -570,11 +575,12 @@ static void pings_count_from_the_last_that_was_answered(void **state)
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_SAYS_NOTHING, FAKE_SAYS_NOTHING, FAKE_RUNS,
               FAKE_SAYS_NOTHING);
-    scene.ping_ms = 50;
+    scene.ping_ms = 100;
+    acts.pings = 5;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
-    assert_int_equal(fake->pings, 6);
+    assert_in_range(fake->pings, 5, 7); /* if answers come as soon */
 }
 
 static void its_worker_has_forgotten_it(void **state)
@@ -604,7 +610,7 @@ static void a_retry_keeps_its_id_and_waits_longer_each_time(void **state)
     (void)state;
     answer_with(FAKE_NOTHING, FAKE_NOTHING, FAKE_NOTHING, FAKE_ECHO);
     scene.lost_ms = 10;
-    scene.tries = 4;
+    scene.tries = 0;
     scene.first_ms = 20;
     scene.max_ms = 40;
     ask_once();
@@ -612,7 +618,7 @@ static void a_retry_keeps_its_id_and_waits_longer_each_time(void **state)
     assert_trace("call: 42\n");
     /* Each of the times is rounded to a millisecond. */
     assert_true(fake_now_ms() - scene.began >= 3 * 10 + 20 + 40 + 40 - 6);
-    assert_int_equal(fake->calls, 4);
+    assert_true(fake->calls >= 4);
     for (i = 1; i < 4; i++) {
         assert_true(fake->origins[i] == fake->origins[0]);
         assert_true(fake->numbers[i] == fake->numbers[0]);
@@ -628,6 +634,7 @@ static void the_last_try_tells_its_error(void **state)
     answer_with(FAKE_NOTHING);
     scene.lost_ms = 2;
     scene.tries = 3;
+    acts.calls = 3;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
@@ -660,7 +667,7 @@ static void the_answer_to_an_earlier_try_is_as_good(void **state)
     (void)state;
     answer_with(FAKE_NOTHING);
     fake->called = answer_the_first;
-    scene.lost_ms = 20;
+    scene.lost_ms = 200;
     scene.tries = 2;
     ask_once();
 
@@ -679,14 +686,14 @@ static void accepted_and_then_answered(void **state)
     assert_int_equal(fake->pings, 0);
 }
 
-/* Is asked three times, and then it is answered. */
+/* Is asked for longer than lost_ms, and then it is answered. */
 static async is_pinged(struct async_loop *on, void *frame)
 {
     struct acts *self = frame;
 
     async_begin(self);
     (void)async_spawn(on, &self->task, calls, &self->once);
-    await(async_until(on, fake_seen(fake, &fake->pings) >= 8));
+    await(async_until(on, fake_seen(fake, &fake->pings) >= 11));
     trace("answer");
     fake_answer_last(fake, FAKE_ECHO);
     async_catch(self->rc, async_join(on, &self->task));
@@ -698,8 +705,8 @@ static void while_pings_are_answered_it_may_take_any_time(void **state)
     (void)state;
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_RUNS);
-    scene.lost_ms = 10; /* counts no more once it is accepted */
-    scene.ping_ms = 20;
+    scene.lost_ms = 300; /* counts no more once it is accepted */
+    scene.ping_ms = 30;
     fake_start(fake, url());
     run(is_pinged);
 

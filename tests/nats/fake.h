@@ -322,10 +322,15 @@ static inline void fake_told_(natsConnection *connection,
     const unsigned char *data = (const unsigned char *)natsMsg_GetData(msg);
     unsigned char message[FAKE_HEAD + 512];
     char to[80];
-    int is_cancel = data[5] == FAKE_IS_CANCEL, n;
+    int is_cancel, n;
 
     (void)connection;
     (void)subscription;
+    if (natsMsg_GetDataLength(msg) < FAKE_HEAD) { /* our caller has gone */
+        natsMsg_Destroy(msg);
+        return;
+    }
+    is_cancel = data[5] == FAKE_IS_CANCEL;
     fake_address_(to, sizeof to, natsMsg_GetReply(msg));
     memcpy(message, data, FAKE_HEAD);
     (void)pthread_mutex_lock(&fake->lock);
