@@ -24,23 +24,15 @@
 
 #include "async_nats_serving.h" /* its functions */
 
-/* ---- actors ------------------------------------------------------------- */
-
-static inline struct async_nats_actor *
-async_nats_actor_of_(struct async_nats_inlet_ *inlet)
-{
-    return ASYNC_NATS_WITH_(struct async_nats_actor, inlet_, inlet);
-}
-
 /* A message to one of its functions: the last part of the subject is which. */
 static inline void async_nats_actor_hears_(struct async_nats *nats,
                                            struct async_nats_inlet_ *inlet,
                                            natsMsg *message)
 {
-    struct async_nats_actor *actor = async_nats_actor_of_(inlet);
+    struct async_nats_actor *actor =
+        ASYNC_NATS_WITH_(struct async_nats_actor, inlet_, inlet);
     struct async_nats_worker *worker = actor->worker_;
     struct async_nats_service *service = worker->services_;
-    const char *reply = natsMsg_GetReply(message);
     const char *name = strrchr(natsMsg_GetSubject(message), '.') + 1;
     struct async_nats_head head;
 
@@ -52,90 +44,62 @@ static inline void async_nats_actor_hears_(struct async_nats *nats,
         service = service->next_;
     if (service)
         async_nats_take_(service, &head, message);
-    else if (head.kind == ASYNC_NATS_PING_ && reply && !strcmp(name, "_claim"))
-        async_nats_say_(worker, &head, ASYNC_NATS_RUNNING_, 0, reply);
     else
-        async_nats_refuse_(worker, &head, ASYNC_NATS_EUNKNOWN, reply);
+        async_nats_refuse_(worker, &head, ASYNC_NATS_EUNKNOWN,
+                           natsMsg_GetReply(message));
 }
 
-/* Somebody answers who has the name; or the server, that nobody does. */
-static inline void async_nats_claim_hears_(struct async_nats *nats,
-                                           struct async_nats_inlet_ *inlet,
-                                           natsMsg *message)
+/* Whoever has the name does not know this function; if nobody has it, the
+ * server says so. */
+static inline void async_nats_claim_prepare_(struct async_nats_actor *actor)
 {
-    (void)async_line_wake_(nats->loop, &async_nats_actor_of_(inlet)->line_,
-                           natsMsg_IsNoResponders(message) ? ASYNC_DONE
-                                                           : ASYNC_EBUSY);
-}
+    static const struct async_nats_function claim = {
+        "_claim", 0, {NULL, 0}, {NULL, 0}};
 
-/* Asks who has the name, with an inlet of its own for the answer. */
-static inline int async_nats_claim_ask_(struct async_nats_actor *actor)
-{
-    struct async_nats_worker *worker = actor->worker_;
-    struct async_nats_head head;
-    char subject[ASYNC_NATS_SUBJECT_], reply[ASYNC_NATS_SUBJECT_];
-    int error;
-
-    memset(&head, 0, sizeof head);
-    head.kind = ASYNC_NATS_PING_;
-    (void)snprintf(subject, sizeof subject, "async.actor.%s._claim",
-                   actor->name_);
-    (void)snprintf(reply, sizeof reply, "%s.%s", worker->subject_,
-                   actor->name_);
-    error = async_nats_listen_(worker->nats_, &actor->inlet_, reply, NULL,
-                               async_nats_claim_hears_);
-    if (error < 0)
-        return error;
-    error = async_nats_send_(worker->nats_, subject, reply, &head, NULL, NULL);
-    if (error < 0)
-        async_nats_unlisten_(worker->nats_, &actor->inlet_);
-    return error;
+    async_nats_prepare_(&actor->claim_, actor->worker_->nats_, &claim, actor,
+                        actor);
+    actor->claim_.to = &actor->handle_;
+    actor->claim_.retry.tries = 1;
 }
 
 static inline int async_nats_claim_take_(struct async_nats_actor *actor)
 {
     struct async_nats_worker *worker = actor->worker_;
-    char subject[ASYNC_NATS_SUBJECT_];
+    char subject[ASYNC_NATS_SUBJECT_], *at;
     int error;
 
-    (void)snprintf(subject, sizeof subject, "async.actor.%s.*", actor->name_);
+    at = async_nats_append_(subject, subject, "async.actor.");
+    at = async_nats_append_(subject, at, actor->handle_.name);
+    (void)async_nats_append_(subject, at, ".*");
     error = async_nats_listen_(worker->nats_, &actor->inlet_, subject, NULL,
                                async_nats_actor_hears_);
-    if (error < 0)
-        return error;
-    actor->next_ = worker->actors_;
-    worker->actors_ = actor;
-    return 0;
+    if (error > 0) {
+        actor->next_ = worker->actors_;
+        worker->actors_ = actor;
+    }
+    return error;
 }
 
 static inline async_status async_nats_claim_(struct async_loop *loop,
                                              struct async_nats_actor *actor)
 {
-    struct async_nats *nats = actor->worker_->nats_;
-
     async_begin(actor);
-    actor->status_ = async_nats_claim_ask_(actor);
-    if (actor->status_ < 0)
+    async_catch(actor->status_, async_nats_call_(loop, &actor->claim_));
+    if (actor->status_ == ASYNC_ECANCELED || actor->status_ == ASYNC_ECLOSED ||
+        actor->status_ == ASYNC_NATS_EGONE)
         async_fail(actor->status_);
-    async_catch(actor->status_,
-                async_timeout(loop, &actor->timer_, nats->lost_ms,
-                              async_line_wait_(loop, &actor->line_)));
-    async_nats_unlisten_(nats, &actor->inlet_);
-    if (actor->status_ == ASYNC_ETIMEDOUT)
-        actor->status_ = ASYNC_EBUSY; /* somebody who does not answer */
-    if (actor->status_ > 0)
-        actor->status_ = async_nats_claim_take_(actor);
-    if (actor->status_ < 0)
-        async_fail(actor->status_);
+    if (actor->status_ != ASYNC_NATS_ENOBODY)
+        async_fail(ASYNC_EBUSY); /* whatever it answered, or that it did not */
+    async_await(async_nats_claim_take_(actor));
     async_end();
 }
 
-/* Awaitable: takes a name, of letters, digits, _ and -; a call of a function
- * that is served with service->actor = actor goes to this one, wherever it
- * comes from. Serve them before, or right behind this. They share its limit,
- * and start in the order in which they came. ASYNC_EINVAL: no such name can be,
- * or max_concurrency is 0; ASYNC_EBUSY: somebody has it; or what
- * async_nats_listen_ does. */
+/* Awaitable: takes a name, of letters, digits, _ and -, for as long as the
+ * worker runs. What is served with service->actor = actor, before this or right
+ * behind it, is called by that name. The functions share `max_concurrency`, and
+ * start in the order in which their calls came. ASYNC_EINVAL: there can be no
+ * such name, or no call may run; ASYNC_EBUSY: somebody has it; or what
+ * async_nats_listen_ says. */
 static inline async_status async_nats_actor_start(
     struct async_loop *loop, struct async_nats_worker *worker,
     struct async_nats_actor *actor, const char *name, unsigned max_concurrency)
@@ -144,12 +108,13 @@ static inline async_status async_nats_actor_start(
 
     if (!async_nats_runs_(&actor->async)) {
         if (!async_nats_is_name_(name) || !max_concurrency ||
-            strlen(name) >= sizeof actor->name_)
+            strlen(name) >= sizeof actor->handle_.name)
             return ASYNC_EINVAL;
         actor->async = start;
         actor->worker_ = worker;
         actor->max_concurrency = max_concurrency;
-        memcpy(actor->name_, name, strlen(name) + 1);
+        memcpy(actor->handle_.name, name, strlen(name) + 1);
+        async_nats_claim_prepare_(actor);
     }
     return async_nats_claim_(loop, actor);
 }

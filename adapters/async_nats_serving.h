@@ -86,15 +86,12 @@ struct async_nats_actor {
                                * counts when the next call comes or ends */
 
     /* private */
-    char name_[ASYNC_NATS_HANDLE];
+    struct async_nats_handle handle_;
     struct async_nats_worker *worker_;
     struct async_nats_actor *next_;
-    struct async_nats_service *services_;
     struct async_nats_turns_ turns_;
     struct async_nats_inlet_ inlet_;
-    struct async_wait_ *line_; /* its start, until somebody answers */
-    struct async_timer timer_;
-    uint64_t number_;
+    struct async_nats_call claim_; /* asks who has the name */
     int status_;
 };
 
@@ -143,7 +140,7 @@ struct async_nats_worker {
     struct async_nats_serving *table_[256]; /* by number */
     struct async_owner_ owner_;
     struct async_wait_ *line_; /* run, until nothing runs */
-    struct async_nats_flush flush_;
+    struct async_nats_flushing flush_;
     struct async_flag drain_;
     uint8_t drains_;
     struct async_nats_inlet_ inlet_;
@@ -163,7 +160,12 @@ struct async_nats_worker {
 static inline int async_nats_fail(struct async_nats_serving *serving, int code,
                                   const char *text)
 {
-    (void)snprintf(serving->text, sizeof serving->text, "%s", text);
+    size_t length = strlen(text);
+
+    if (length >= sizeof serving->text)
+        length = sizeof serving->text - 1;
+    memcpy(serving->text, text, length);
+    serving->text[length] = 0;
     serving->code_ = async_error_(code);
     return serving->code_;
 }

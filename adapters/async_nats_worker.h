@@ -141,20 +141,21 @@ static inline async_status
 async_nats_worker_start(struct async_nats_worker *worker,
                         struct async_nats *nats)
 {
+    char subject[ASYNC_NATS_SUBJECT_];
     natsInbox *unique = NULL;
-    int error;
 
     memset(worker, 0, sizeof *worker);
     worker->nats_ = nats;
     worker->owner_.ended = async_nats_over_;
     if (natsInbox_Create(&unique) != NATS_OK)
         return -ENOMEM;
-    (void)snprintf(worker->subject_, sizeof worker->subject_,
-                   "async.worker.%.26s", strrchr(unique, '.') + 1);
+    (void)async_nats_append_(
+        subject, async_nats_append_(subject, subject, "async.worker."),
+        strrchr(unique, '.') + 1);
     natsInbox_Destroy(unique);
-    error = async_nats_listen_(nats, &worker->inlet_, worker->subject_, NULL,
-                               async_nats_worker_hears_);
-    return error < 0 ? error : ASYNC_DONE;
+    memcpy(worker->subject_, subject, sizeof worker->subject_ - 1);
+    return async_nats_listen_(nats, &worker->inlet_, worker->subject_, NULL,
+                              async_nats_worker_hears_);
 }
 
 /* Serves a function: the rest of what its line's _serve does. */
@@ -171,7 +172,9 @@ static inline async_status async_nats_serve_(struct async_nats_worker *worker,
 
     if (!async_nats_is_name_(function->name) || !count || !max_concurrency)
         return ASYNC_EINVAL;
-    (void)snprintf(subject, sizeof subject, "async.call.%s", function->name);
+    (void)async_nats_append_(
+        subject, async_nats_append_(subject, subject, "async.call."),
+        function->name);
     service->worker_ = worker;
     service->max_concurrency = max_concurrency;
     service->signature_ = async_nats_signature_(function);
@@ -200,10 +203,10 @@ static inline async_status async_nats_serve_(struct async_nats_worker *worker,
  * It declares, for calc_pi,
  *
  *     struct calc_pi_served
- *         A slot. Its members, for the function: `arguments`; `result`,
- * all-zero at first; `serving`, for async_nats_fail; and the frame, `async`.
- * More of your own may follow in a struct that begins with this one: they are
- * all-zero too when a call begins.
+ *         A slot. The function finds there its `arguments`, its `result`,
+ *         all-zero at first, `serving`, for async_nats_fail, and its frame,
+ *         `async`. More of your own may follow, in a struct that begins with
+ *         this one: that is all-zero too when a call begins.
  *
  *     async_status calc_pi_serve(worker, service, async_fn *fn,
  *                                struct calc_pi_served *slots,
