@@ -142,7 +142,7 @@ struct once {
 static struct acts {
     struct async_frame async;
     int rc, i;
-    int calls, pings; /* that must have come before calls_once is over */
+    int calls_come, pings_come; /* so many, before calls_once is over */
     struct once once, more[3];
     struct async_task task, tasks[MANY];
     struct async_batch batch;
@@ -300,8 +300,9 @@ static async calls_once(struct async_loop *on, void *frame)
 
     async_begin(self);
     async_catch(self->rc, calls(on, &self->once));
-    await(async_until(on, fake_seen(fake, &fake->calls) >= self->calls &&
-                              fake_seen(fake, &fake->pings) >= self->pings));
+    await(
+        async_until(on, fake_seen(fake, &fake->calls) >= self->calls_come &&
+                            fake_seen(fake, &fake->pings) >= self->pings_come));
     async_end();
 }
 
@@ -538,7 +539,7 @@ static void nobody_begins_with_it_in_lost_ms(void **state)
     (void)state;
     answer_with(FAKE_NOTHING);
     scene.lost_ms = 10;
-    acts.calls = 1;
+    acts.calls_come = 1;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
@@ -562,7 +563,7 @@ static void its_worker_does_not_answer_three_pings(void **state)
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_SAYS_NOTHING);
     scene.ping_ms = 5;
-    acts.pings = 3;
+    acts.pings_come = 3;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
@@ -576,7 +577,7 @@ static void pings_count_from_the_last_that_was_answered(void **state)
     ping_with(FAKE_SAYS_NOTHING, FAKE_SAYS_NOTHING, FAKE_RUNS,
               FAKE_SAYS_NOTHING);
     scene.ping_ms = 100;
-    acts.pings = 5;
+    acts.pings_come = 5;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
@@ -634,7 +635,7 @@ static void the_last_try_tells_its_error(void **state)
     answer_with(FAKE_NOTHING);
     scene.lost_ms = 2;
     scene.tries = 3;
-    acts.calls = 3;
+    acts.calls_come = 3;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");

@@ -47,6 +47,7 @@ static struct there {
     struct async_nats nats;
     struct async_nats_flushing flush;
     struct async_nats_worker worker;
+    struct async_task task; /* in which that runs */
     struct async_nats_service square, cube, wait_async, wait_blocking;
     struct async_executor executor;
     struct square_served squares[SLOTS];
@@ -121,6 +122,11 @@ static int wait_blocking(struct wait_blocking_served *self)
     return ASYNC_DONE;
 }
 
+static async runs(struct async_loop *loop, void *frame)
+{
+    return async_nats_worker_run(loop, &((struct there *)frame)->worker);
+}
+
 static async serves(struct async_loop *loop, void *frame)
 {
     struct there *self = frame;
@@ -138,9 +144,11 @@ static async serves(struct async_loop *loop, void *frame)
     await(wait_blocking_serve_blocking(
         worker, &self->wait_blocking, wait_blocking, &self->executor,
         self->wait_blockings, sizeof *self->wait_blockings, 2, 2));
+    (void)async_spawn(loop, &self->task, runs, self);
+    await(async_yield_now(loop));
     await(async_nats_flush(loop, &self->nats, &self->flush));
     add(&ready);
-    await(async_nats_worker_run(loop, worker));
+    await(async_join(loop, &self->task));
     async_finally();
     await(async_nats_close(loop, &self->nats));
     async_end();
