@@ -72,7 +72,7 @@ static struct world {
     struct async_future gates[GATES];
     const char *actor_name;
     int64_t sum;
-    int actor_status, rc;
+    int actor_status, rc, starts_late, unsent;
     async_status status;
     pthread_t thread;
 } world;
@@ -122,7 +122,7 @@ static async held(struct async_loop *loop, void *frame)
     enter((char)('a' + self->arguments.gate));
     if (self->arguments.gate == DRAINS) {
         async_nats_worker_drain(&world.worker);
-        while (!world.worker.drains_)
+        while (world.worker.takes_)
             async_yield();
         post_add(&unwound, 1);
         post_take(&go, 1);
@@ -220,7 +220,10 @@ static async serve(struct async_loop *loop, void *frame)
     await(SERVE(stay, 1));
     async_catch(world.rc, async_nats_flush(loop, &world.nats, &world.flush));
     post_add(&entered, 1);
+    if (world.starts_late)
+        await(async_future_wait(loop, &world.gates[0]));
     await(async_nats_worker_run(loop, &world.worker));
+    world.unsent = natsConnection_Buffered(world.nats.connection_);
     async_finally();
     if (!world.worker.subject_[0])
         post_add(&entered, 1);
@@ -301,8 +304,8 @@ static int world_setup(void **state)
     natsInbox *unique;
     char subject[80];
 
-    (void)state;
     world = zero;
+    world.starts_late = *state != NULL;
     held_reset();
     unwound.count = 0;
     world.actor_name = "counter";
@@ -340,6 +343,9 @@ static int world_teardown(void **state)
 }
 #define worker_claim(test)                                                     \
     cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+#define late_claim(test) /* the worker runs when gate 0 is open */             \
+    cmocka_unit_test_prestate_setup_teardown(test, world_setup,                \
+                                             world_teardown, &world)
 
 /* Sends bytes; the answer comes to reply_to.TAIL, if that is not NULL. */
 static void send_bytes(const char *subject, const char *tail, const void *bytes,
@@ -1371,6 +1377,32 @@ static void a_name_that_cannot_be_is_refused(void **state)
 
 /* ---- the end ------------------------------------------------------------ */
 
+static void before_it_runs_a_worker_takes_no_calls(void **state)
+{
+    uint64_t number = call_twice(1, "early");
+
+    (void)state;
+    expect(ASYNC_NATS_BUSY_, number);
+    open_gate(0);
+    do
+        number = call_twice(1, "now");
+    while (next_answer("a") != ASYNC_NATS_RESULT_);
+    worker_drains();
+}
+
+static void a_drained_workers_last_answer_has_left(void **state)
+{
+    uint64_t number = call_held(0);
+
+    (void)state;
+    expect(ASYNC_NATS_ACCEPTED_, number);
+    async_nats_worker_drain(&world.worker);
+    open_gate(0);
+    worker_ends();
+    assert_int_equal(world.unsent, 0);
+    expect(ASYNC_NATS_RESULT_, number);
+}
+
 static void a_drained_worker_finishes_what_it_has(void **state)
 {
     uint64_t number[3];
@@ -1425,6 +1457,7 @@ static void a_worker_that_is_canceled_cancels_what_runs(void **state)
 
     (void)state;
     expect(ASYNC_NATS_ACCEPTED_, blocked);
+    post_take(&entered, 1);
     for (i = 0; i < 3; i++)
         number[i] = call_held(i);
     expect_accepted(3);
@@ -1488,6 +1521,8 @@ int main(void)
             an_actors_functions_share_its_limit_in_the_order_they_came),
         worker_claim(a_name_is_taken_once),
         worker_claim(a_name_that_cannot_be_is_refused),
+        late_claim(before_it_runs_a_worker_takes_no_calls),
+        worker_claim(a_drained_workers_last_answer_has_left),
         worker_claim(a_drained_worker_finishes_what_it_has),
         worker_claim(what_comes_while_it_leaves_is_sent_away),
         worker_claim(a_worker_that_is_canceled_cancels_what_runs),
