@@ -40,6 +40,7 @@ static struct counter {
     struct async_frame async;
     const char *url;
     struct async_nats nats;
+    struct async_nats_flush flush;
     struct async_nats_worker worker;
     struct async_nats_actor actor;
     struct async_nats_service add, wait_for, die;
@@ -101,8 +102,8 @@ static async serve_counter(struct async_loop *loop, void *frame)
     async_begin(self);
     await(open_url(loop, &self->nats, self->url));
     await(async_nats_worker_start(&self->worker, &self->nats));
-    await(
-        async_nats_actor_start(&self->worker, &self->actor, "counter", CALLS));
+    await(async_nats_actor_start(loop, &self->worker, &self->actor, "counter",
+                                 CALLS));
     self->add.actor = self->wait_for.actor = self->die.actor = &self->actor;
     await(add_serve(&self->worker, &self->add, add, self->adds,
                     sizeof self->adds[0], CALLS, CALLS));
@@ -110,7 +111,7 @@ static async serve_counter(struct async_loop *loop, void *frame)
                          sizeof self->waits[0], CALLS, CALLS));
     await(die_serve(&self->worker, &self->die, die, self->dies,
                     sizeof self->dies[0], CALLS, CALLS));
-    await(async_nats_flush(loop, &self->nats));
+    await(async_nats_flush(loop, &self->nats, &self->flush));
     printf("counter serves\n");
     await(async_nats_worker_run(loop, &self->worker));
     async_end();
@@ -128,6 +129,7 @@ static struct clerk {
     struct async_frame async;
     const char *url;
     struct async_nats nats;
+    struct async_nats_flush flush;
     struct async_nats_worker worker;
     struct async_nats_service add_twice;
     struct errand errands[CALLS];
@@ -161,9 +163,9 @@ static async serve_clerk(struct async_loop *loop, void *frame)
     await(open_url(loop, &self->nats, self->url));
     await(async_nats_worker_start(&self->worker, &self->nats));
     await(add_twice_serve(&self->worker, &self->add_twice, add_twice,
-                          self->errands, sizeof self->errands[0], CALLS,
-                          CALLS));
-    await(async_nats_flush(loop, &self->nats));
+                          &self->errands[0].served, sizeof self->errands[0],
+                          CALLS, CALLS));
+    await(async_nats_flush(loop, &self->nats, &self->flush));
     printf("clerk serves\n");
     await(async_nats_worker_run(loop, &self->worker));
     await(async_nats_close(loop, &self->nats));
@@ -195,7 +197,7 @@ static async call(struct async_loop *loop, void *frame)
 
     async_begin(self);
     await(open_url(loop, &self->nats, self->url));
-    self->counter = async_nats_handle("counter");
+    self->counter = (struct async_nats_handle){"counter"};
     for (self->i = 1; self->i <= 2; self->i++) {
         await(add_remote_on(loop, &self->nats, &self->counter, &self->add,
                             (struct add_arguments){.n = self->i}));
@@ -210,7 +212,7 @@ static async call(struct async_loop *loop, void *frame)
     for (int i = 0; i < WAITERS; i++) {
         wait_for_remote_prepare(&self->waits[i], &self->nats,
                                 (struct wait_for_arguments){.value = 1000});
-        self->waits[i].call.to = self->counter;
+        self->waits[i].call.to = &self->counter;
         async_spawn(loop, &self->tasks[i], wait_for_remote_task,
                     &self->waits[i]);
     }

@@ -1,7 +1,7 @@
 /* caller.c: calls what worker.c serves. First the four combinations: sync and
- * async code here, a blocking and an async function there. Then pi, in slices
- * that are calculated by as many workers as there are; when one dies, or the
- * server does, its slices are tried again.
+ * async code here, a blocking and an async function there. Then pi, in slices,
+ * by as many workers as there are; if one dies, or the server does, the slices
+ * that this hits are tried again.
  * SPDX-License-Identifier: MIT
  *
  *     cc -O2 -I../.. caller.c -o caller -lnats -pthread
@@ -9,25 +9,25 @@
  *
  * prints
  *
- *     sync code, blocking function:  7858 of 10000 points hit
+ *     sync code, blocking function:  1000 terms make 3.140593
  *     sync code, async function:     napped for 20 ms
- *     async code, blocking function: 7858 of 10000 points hit
+ *     async code, blocking function: 1000 terms make 3.140593
  *     async code, async function:    napped for 20 ms
- *     60 slices: pi is about 3.14159
+ *     60 slices make 3.14159265
  *
- * and on the standard error a line for each slice: its number, its worker, how
- * often it was tried, when it was sent and answered (ms), its hits.
+ * and on the standard error, when a slice is answered, its number, its sum and
+ * how often it was tried; and how long all of them took.
  */
 #include <stdio.h>
 
 #include "async_gather.h"
 #include "functions.h"
 
-enum { SLICES = 60, AT_ONCE = 12, POINTS = 40000000 /* a slice */ };
+enum { SLICES = 60, AT_ONCE = 12, TERMS = 50000000 /* a slice */ };
 
 /* ---- sync code ---------------------------------------------------------- */
 
-/* Both block their thread. */
+/* Blocks its thread. */
 static async_status from_sync(struct async_nats *nats)
 {
     struct calc_pi_remote pi = {0};
@@ -35,11 +35,11 @@ static async_status from_sync(struct async_nats *nats)
     async_status status;
 
     status = calc_pi_remote_blocking(
-        nats, &pi, (struct calc_pi_arguments){.count = 10000}, 5000);
+        nats, &pi, (struct calc_pi_arguments){.end = 1000}, 5000);
     if (status < 0)
         return status;
-    printf("sync code, blocking function:  %d of 10000 points hit\n",
-           (int)pi.result.hits);
+    printf("sync code, blocking function:  1000 terms make %.6f\n",
+           4 * pi.result.sum);
 
     status =
         nap_remote_blocking(nats, &nap, (struct nap_arguments){.ms = 20}, 5000);
@@ -55,8 +55,7 @@ static async_status from_sync(struct async_nats *nats)
 struct slice {
     struct async_frame async;
     struct async_nats *nats;
-    int number;
-    async_time sent;
+    int64_t number;
     struct calc_pi_remote call;
 };
 
@@ -65,15 +64,12 @@ static async slice(struct async_loop *loop, void *frame)
     struct slice *self = frame;
 
     async_begin(self);
-    self->sent = async_now(loop);
     await(calc_pi_remote(
         loop, self->nats, &self->call,
-        (struct calc_pi_arguments){.first = (uint64_t)self->number * POINTS,
-                                   .count = POINTS}));
-    fprintf(stderr, "slice %d by %s, tried %d, %lu to %lu ms, %lld hits\n",
-            self->number, self->call.result.worker, self->call.call.tried,
-            (unsigned long)self->sent, (unsigned long)async_now(loop),
-            (long long)self->call.result.hits);
+        (struct calc_pi_arguments){.begin = self->number * TERMS,
+                                   .end = (self->number + 1) * TERMS}));
+    fprintf(stderr, "slice %d is %.17g, tried %d\n", (int)self->number,
+            self->call.result.sum, self->call.call.retry.tried_ + 1);
     async_end();
 }
 
@@ -85,34 +81,37 @@ struct program {
     struct slice slices[SLICES];
     struct async_task tasks[AT_ONCE];
     struct async_batch batch;
+    async_time began;
 };
 
 static async program(struct async_loop *loop, void *frame)
 {
     struct program *self = frame;
-    int64_t hits;
+    double sum = 0;
 
     async_begin(self);
     await(calc_pi_remote(loop, &self->nats, &self->pi,
-                         (struct calc_pi_arguments){.count = 10000}));
-    printf("async code, blocking function: %d of 10000 points hit\n",
-           (int)self->pi.result.hits);
+                         (struct calc_pi_arguments){.end = 1000}));
+    printf("async code, blocking function: 1000 terms make %.6f\n",
+           4 * self->pi.result.sum);
     await(nap_remote(loop, &self->nats, &self->nap,
                      (struct nap_arguments){.ms = 20}));
     printf("async code, async function:    napped for %d ms\n",
            (int)self->nap.result.ms);
 
-    /* Who calculates twice gets the same: these may be tried again. */
+    /* Who calculates it twice gets the same: it may be tried again. */
     self->nats.retry =
         (struct async_retry){.tries = 10, .first_ms = 50, .max_ms = 1000};
     for (int i = 0; i < SLICES; i++)
         self->slices[i] = (struct slice){.nats = &self->nats, .number = i};
+    self->began = async_now(loop);
     await(async_map(loop, &self->batch, slice, self->slices, self->tasks));
-    hits = 0;
+    fprintf(stderr, "%lu ms\n", (unsigned long)(async_now(loop) - self->began));
     for (int i = 0; i < SLICES; i++)
-        hits += self->slices[i].call.result.hits;
-    printf("%d slices: pi is about %.5f\n", SLICES,
-           4.0 * (double)hits / SLICES / POINTS);
+        sum += self->slices[i].call.result.sum;
+    printf("%d slices make %.8f\n", SLICES, 4 * sum);
+    async_finally();
+    await(async_nats_close(loop, &self->nats));
     async_end();
 }
 

@@ -10,10 +10,9 @@
 
 #include "adapters/async_nats.h"
 
-/* How many of `count` random points of a square, from number `first` on, hit
- * the circle in it; and which worker has thrown them. It blocks. */
-ASYNC_NATS_FUNCTION(calc_pi, 1, (u64, first, i64, count),
-                    (i64, hits, text(16), worker))
+/* The sum of 1 - 1/3 + 1/5 - ..., which is pi / 4, from term `begin` to before
+ * `end`. It blocks. */
+ASYNC_NATS_FUNCTION(calc_pi, 1, (i64, begin, i64, end), (f64, sum))
 
 /* Waits for `ms` milliseconds, and says so. It is async. */
 ASYNC_NATS_FUNCTION(nap, 1, (u32, ms), (u32, ms))
@@ -36,7 +35,9 @@ static inline async_status open_url(struct async_loop *loop,
     async_status status = ASYNC_EINVAL;
 
     if (natsOptions_Create(&options) == NATS_OK &&
-        natsOptions_SetURL(options, url) == NATS_OK)
+        natsOptions_SetURL(options, url) == NATS_OK &&
+        natsOptions_SetMaxReconnect(options, -1) == NATS_OK && /* for ever */
+        natsOptions_SetReconnectWait(options, 200) == NATS_OK)
         status = async_nats_open(loop, nats, options);
     natsOptions_Destroy(options);
     if (status < 0)
