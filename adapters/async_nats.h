@@ -53,8 +53,8 @@
  *
  * Rules
  * 1. A call, and the connection, stay where they are until their await is over.
- * 2. All of it is the loop's thread's. A thread that blocks uses the blocking
- *    form; the loop may be driven by another one, or by none.
+ * 2. All of it is the loop's thread's. Code that blocks uses the blocking
+ * forms: another thread may drive the loop, or nobody.
  * 3. A call that is not tried again runs once, or fails and may have run. One
  *    that is (see `retry`) keeps its id: the worker that has it, or has had it
  * a moment ago, answers without running it twice; another worker runs it again.
@@ -77,7 +77,7 @@
 #ifndef ASYNC_NATS_H
 #define ASYNC_NATS_H
 
-#include "../async_remote.h"  /* the blocking form, from another thread */
+#include "../async_remote.h"  /* the blocking form, for another thread */
 #include "../async_timeout.h" /* pings */
 #include "async_nats_connection.h"
 #include "poll.h" /* the blocking form, when nobody drives the loop */
@@ -150,8 +150,8 @@ struct async_nats_call {
  * calc_pi_remote_call.
  *
  *     async_status calc_pi_remote_blocking(nats, call, arguments, timeout_ms)
- *         Calls it, and blocks this thread until that is over. See
- *         async_nats_block_.
+ *         Calls it, and blocks this thread until that is over, as
+ *         async_nats_block does.
  */
 #define ASYNC_NATS_FUNCTION(name, version, arguments, result)                  \
     ASYNC_NATS_DESCRIBE_(name, version, arguments, result)                     \
@@ -197,7 +197,7 @@ struct async_nats_call {
         struct name##_arguments arguments, uint32_t timeout_ms)                \
     {                                                                          \
         (void)name##_remote_prepare(call, nats, arguments);                    \
-        return async_nats_block_(nats, &call->call, timeout_ms);               \
+        return async_nats_block(nats, name##_remote_task, call, timeout_ms);   \
     }
 
 /* ---- calls in flight ---------------------------------------------------- */
@@ -698,11 +698,12 @@ static inline async_status async_nats_close(struct async_loop *loop,
     async_end();
 }
 
-/* ---- the blocking form -------------------------------------------------- */
+/* ---- from code that blocks ---------------------------------------------- */
 
 struct async_nats_blocking_ {
     struct async_frame async;
-    struct async_nats_call *call;
+    async_fn *fn;
+    void *frame;
     uint32_t ms;
     struct async_timer timer;
 };
@@ -713,38 +714,22 @@ static inline async_status async_nats_limited_(struct async_loop *loop,
     struct async_nats_blocking_ *self = (struct async_nats_blocking_ *)frame;
 
     return async_timeout(loop, &self->timer, self->ms,
-                         async_nats_call_(loop, self->call));
+                         self->fn(loop, self->frame));
 }
 
-/* Calls what was prepared, and blocks this thread until that is over. If
- * another thread drives the loop, the call is made there, as async_run_on does;
- * if nobody does, this thread does meanwhile. After `timeout_ms` it is
- * canceled: ASYNC_ETIMEDOUT; ASYNC_NO_TIMEOUT is no limit. ASYNC_EDEADLK: this
- * is the thread that drives the loop (a mistake of the program's: asserted).
- * Else as the awaitable. */
-static inline async_status async_nats_block_(struct async_nats *nats,
-                                             struct async_nats_call *call,
-                                             uint32_t timeout_ms)
+/* Drives the loop until a task of it has ended. */
+static inline async_status async_nats_drive_(struct async_loop *loop,
+                                             async_fn *fn, void *frame)
 {
-    struct async_nats_blocking_ frame = ASYNC_ZERO_;
     struct pollfd fds[1 + ASYNC_RUN_FDS];
     struct async_pollset host;
-    struct async_task task = ASYNC_ZERO_;
-    int error;
+    struct async_task task;
+    int status = async_pollset_start(&host, fds, 1 + ASYNC_RUN_FDS, loop);
 
-    frame.call = call;
-    frame.ms = timeout_ms;
-    if (ASYNC_LOAD_(&nats->loop->host_)) {
-        struct async_remote remote = ASYNC_ZERO_;
-
-        return async_run_on(nats->loop, &remote, async_nats_limited_, &frame,
-                            ASYNC_NO_TIMEOUT);
-    }
-    error = async_pollset_start(&host, fds, 1 + ASYNC_RUN_FDS, nats->loop);
-    if (error < 0)
-        return error;
-    (void)async_spawn(nats->loop, &task, async_nats_limited_, &frame);
-    async_claim_(nats->loop, &task);
+    if (status < 0)
+        return status;
+    memset(&task, 0, sizeof task);
+    (void)async_spawn(loop, &task, fn, frame);
     for (;;) {
         int ms = async_pollset_before(&host);
 
@@ -754,7 +739,47 @@ static inline async_status async_nats_block_(struct async_nats *nats,
         async_pollset_after(&host);
     }
     async_pollset_stop(&host);
+    async_claim_(loop, &task);
     return async_task_outcome(&task);
+}
+
+/* Runs fn(loop, frame) as a task of the connection's loop, and blocks this
+ * thread until it has ended: there, if another thread drives the loop; if
+ * nobody does, this thread does so meanwhile. After `timeout_ms` milliseconds
+ * it is canceled: ASYNC_ETIMEDOUT; ASYNC_NO_TIMEOUT is no limit. ASYNC_EDEADLK:
+ * this is the thread that drives the loop (a mistake of the program's:
+ * asserted). Else as fn. */
+static inline async_status async_nats_block(struct async_nats *nats,
+                                            async_fn *fn, void *frame,
+                                            uint32_t timeout_ms)
+{
+    static const struct async_nats_blocking_ zero = ASYNC_ZERO_;
+    struct async_nats_blocking_ self = zero;
+
+    self.fn = fn;
+    self.frame = frame;
+    self.ms = timeout_ms;
+    if (ASYNC_LOAD_(&nats->loop->host_)) {
+        struct async_remote call;
+
+        memset(&call, 0, sizeof call);
+        return async_run_on(nats->loop, &call, async_nats_limited_, &self,
+                            ASYNC_NO_TIMEOUT);
+    }
+    return async_nats_drive_(nats->loop, async_nats_limited_, &self);
+}
+
+static inline async_status async_nats_close_task_(struct async_loop *loop,
+                                                  void *frame)
+{
+    return async_nats_close(loop, (struct async_nats *)frame);
+}
+
+/* async_nats_close, from code that blocks. */
+static inline async_status async_nats_close_blocking(struct async_nats *nats)
+{
+    return async_nats_block(nats, async_nats_close_task_, nats,
+                            ASYNC_NO_TIMEOUT);
 }
 
 #endif /* ASYNC_NATS_H */
