@@ -40,7 +40,7 @@ static struct counter {
     struct async_frame async;
     const char *url;
     struct async_nats nats;
-    struct async_nats_flush flush;
+    struct async_nats_flushing flush;
     struct async_nats_worker worker;
     struct async_nats_actor actor;
     struct async_nats_service add, wait_for, die;
@@ -114,6 +114,8 @@ static async serve_counter(struct async_loop *loop, void *frame)
     await(async_nats_flush(loop, &self->nats, &self->flush));
     printf("counter serves\n");
     await(async_nats_worker_run(loop, &self->worker));
+    async_finally();
+    await(async_nats_close(loop, &self->nats));
     async_end();
 }
 
@@ -129,7 +131,7 @@ static struct clerk {
     struct async_frame async;
     const char *url;
     struct async_nats nats;
-    struct async_nats_flush flush;
+    struct async_nats_flushing flush;
     struct async_nats_worker worker;
     struct async_nats_service add_twice;
     struct errand errands[CALLS];
@@ -141,10 +143,10 @@ static async add_twice(struct async_loop *loop, void *frame)
     struct add_twice_arguments *arguments = &self->served.arguments;
 
     async_begin(&self->served);
-    await(add_remote_on(loop, &clerk.nats, &arguments->counter, &self->add,
-                        (struct add_arguments){.n = arguments->n}));
-    await(add_remote_on(loop, &clerk.nats, &arguments->counter, &self->add,
-                        (struct add_arguments){.n = arguments->n}));
+    await(add_remote_call_on(loop, &clerk.nats, &arguments->counter, &self->add,
+                             (struct add_arguments){.n = arguments->n}));
+    await(add_remote_call_on(loop, &clerk.nats, &arguments->counter, &self->add,
+                             (struct add_arguments){.n = arguments->n}));
     self->served.result.value = self->add.result.value;
     async_end();
 }
@@ -168,6 +170,7 @@ static async serve_clerk(struct async_loop *loop, void *frame)
     await(async_nats_flush(loop, &self->nats, &self->flush));
     printf("clerk serves\n");
     await(async_nats_worker_run(loop, &self->worker));
+    async_finally();
     await(async_nats_close(loop, &self->nats));
     async_end();
 }
@@ -199,11 +202,11 @@ static async call(struct async_loop *loop, void *frame)
     await(open_url(loop, &self->nats, self->url));
     self->counter = (struct async_nats_handle){"counter"};
     for (self->i = 1; self->i <= 2; self->i++) {
-        await(add_remote_on(loop, &self->nats, &self->counter, &self->add,
-                            (struct add_arguments){.n = self->i}));
+        await(add_remote_call_on(loop, &self->nats, &self->counter, &self->add,
+                                 (struct add_arguments){.n = self->i}));
         printf("%d is added: %d\n", self->i, (int)self->add.result.value);
     }
-    await(add_twice_remote(
+    await(add_twice_remote_call(
         loop, &self->nats, &self->add_twice,
         (struct add_twice_arguments){.counter = self->counter, .n = 5}));
     printf("the clerk adds 5 twice: %d\n", (int)self->add_twice.result.value);
@@ -216,9 +219,9 @@ static async call(struct async_loop *loop, void *frame)
         async_spawn(loop, &self->tasks[i], wait_for_remote_task,
                     &self->waits[i]);
     }
-    async_catch(self->status,
-                die_remote_on(loop, &self->nats, &self->counter, &self->die,
-                              (struct die_arguments){.waiters = WAITERS}));
+    async_catch(self->status, die_remote_call_on(
+                                  loop, &self->nats, &self->counter, &self->die,
+                                  (struct die_arguments){.waiters = WAITERS}));
     self->batch.collect = 1; /* each tells for itself */
     await(async_gather(loop, &self->batch, self->tasks, WAITERS));
     for (int i = 0; i < WAITERS; i++)
@@ -226,9 +229,10 @@ static async call(struct async_loop *loop, void *frame)
                async_nats_strerror(async_task_outcome(&self->tasks[i])));
 
     async_catch(self->status,
-                add_remote_on(loop, &self->nats, &self->counter, &self->add,
-                              (struct add_arguments){.n = 1}));
+                add_remote_call_on(loop, &self->nats, &self->counter,
+                                   &self->add, (struct add_arguments){.n = 1}));
     printf("1 is added: %s\n", async_nats_strerror(self->status));
+    async_finally();
     await(async_nats_close(loop, &self->nats));
     async_end();
 }

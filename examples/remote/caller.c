@@ -23,7 +23,7 @@
 #include "async_gather.h"
 #include "functions.h"
 
-enum { SLICES = 60, AT_ONCE = 12, TERMS = 50000000 /* a slice */ };
+enum { SLICES = 60, AT_ONCE = 12, TERMS = 25000000 /* a slice */ };
 
 /* ---- sync code ---------------------------------------------------------- */
 
@@ -64,7 +64,7 @@ static async slice(struct async_loop *loop, void *frame)
     struct slice *self = frame;
 
     async_begin(self);
-    await(calc_pi_remote(
+    await(calc_pi_remote_call(
         loop, self->nats, &self->call,
         (struct calc_pi_arguments){.begin = self->number * TERMS,
                                    .end = (self->number + 1) * TERMS}));
@@ -90,12 +90,12 @@ static async program(struct async_loop *loop, void *frame)
     double sum = 0;
 
     async_begin(self);
-    await(calc_pi_remote(loop, &self->nats, &self->pi,
-                         (struct calc_pi_arguments){.end = 1000}));
+    await(calc_pi_remote_call(loop, &self->nats, &self->pi,
+                              (struct calc_pi_arguments){.end = 1000}));
     printf("async code, blocking function: 1000 terms make %.6f\n",
            4 * self->pi.result.sum);
-    await(nap_remote(loop, &self->nats, &self->nap,
-                     (struct nap_arguments){.ms = 20}));
+    await(nap_remote_call(loop, &self->nats, &self->nap,
+                          (struct nap_arguments){.ms = 20}));
     printf("async code, async function:    napped for %d ms\n",
            (int)self->nap.result.ms);
 

@@ -28,7 +28,7 @@ static struct program {
     struct async_frame async;
     const char *url, *name;
     struct async_nats nats;
-    struct async_nats_flush flush;
+    struct async_nats_flushing flush;
     struct async_nats_worker worker;
     struct async_executor executor;
     struct async_nats_service calc_pi, nap;
@@ -98,6 +98,7 @@ static async serve(struct async_loop *loop, void *frame)
     printf("%s serves\n", self->name);
     await(async_nats_worker_run(loop, &self->worker));
     printf("%s has drained\n", self->name);
+    async_finally();
     await(async_nats_close(loop, &self->nats));
     async_end();
 }
