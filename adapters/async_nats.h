@@ -69,7 +69,9 @@
  *     its worker dies            ASYNC_NATS_EDIED, within ping_ms; within
  *                                lost_ms if that had not yet begun with it
  *     its worker hangs           ASYNC_NATS_EDIED after four times ping_ms
- *     the server goes            ASYNC_NATS_EGONE, at once
+ *     the server goes            ASYNC_NATS_EGONE, at once. Tried again, it is
+ *                                asked for when the server is back: its worker
+ *                                has four times ping_ms to be back too
  *     its worker is busy         it is offered again, until one is not
  *     it fails                   ASYNC_NATS_EFAILED, with `code` and `text`
  *     it is canceled here        it is canceled there, and not waited for
@@ -90,7 +92,8 @@
 
 enum {                          /* what a call is */
        ASYNC_NATS_IS_SENT_ = 1, /* it is in the table */
-       ASYNC_NATS_IS_ACCEPTED_ = 2
+       ASYNC_NATS_IS_ACCEPTED_ = 2,
+       ASYNC_NATS_IS_RESUMED_ = 4 /* its worker may not be back yet */
 };
 
 /* A call. Yours, in a struct that the function's line declares; all-zero before
@@ -273,25 +276,28 @@ static inline void async_nats_tell_worker_(const struct async_nats_call *call,
     char reply[ASYNC_NATS_SUBJECT_];
 
     async_nats_address_(call, reply);
-    (void)async_nats_send_(call->nats_, call->worker_, reply, &head, NULL,
+    (void)async_nats_send_(call->nats_, call->worker_,
+                           kind == ASYNC_NATS_PING_ ? reply : NULL, &head, NULL,
                            NULL);
 }
 
-/* Sends it. Returns ASYNC_PENDING, or an error. */
-static inline async_status async_nats_try_(struct async_nats_call *call)
+/* Answers find it from now on. */
+static inline void async_nats_enter_(struct async_nats_call *call, uint8_t is)
 {
-    struct async_nats *nats = call->nats_;
-    const struct async_nats_function *function = call->function_;
-    struct async_nats_head head =
-        async_nats_head_(nats, ASYNC_NATS_CALL_, call->number_);
-    char subject[ASYNC_NATS_SUBJECT_], reply[ASYNC_NATS_SUBJECT_], *at;
-    int error;
+    struct async_nats_call **link =
+        &call->nats_->calls_[call->number_ % ASYNC_NATS_BUCKETS_];
 
-    if (nats->closed_)
-        return ASYNC_ECLOSED;
-    if (nats->fd_ < 0)
-        return ASYNC_NATS_EGONE;
-    at = async_nats_append_(subject, subject, "async.call.");
+    call->is_ = (uint8_t)(ASYNC_NATS_IS_SENT_ | is);
+    call->next_ = *link;
+    *link = call;
+}
+
+/* Where it is served. Returns ASYNC_DONE, ASYNC_EINVAL. */
+static inline int async_nats_subject_(const struct async_nats_call *call,
+                                      char *subject)
+{
+    char *at = async_nats_append_(subject, subject, "async.call.");
+
     if (call->to) {
         if (!async_nats_is_name_(call->to->name))
             return ASYNC_EINVAL;
@@ -299,20 +305,42 @@ static inline async_status async_nats_try_(struct async_nats_call *call)
         at = async_nats_append_(subject, at, call->to->name);
         at = async_nats_append_(subject, at, ".");
     }
-    (void)async_nats_append_(subject, at, function->name);
+    (void)async_nats_append_(subject, at, call->function_->name);
+    return ASYNC_DONE;
+}
+
+/* Sends it; or asks for it, if only the server was lost, and not the worker
+ * that had accepted it. Returns ASYNC_PENDING, or an error. */
+static inline async_status async_nats_try_(struct async_nats_call *call)
+{
+    struct async_nats *nats = call->nats_;
+    struct async_nats_head head =
+        async_nats_head_(nats, ASYNC_NATS_CALL_, call->number_);
+    char subject[ASYNC_NATS_SUBJECT_], reply[ASYNC_NATS_SUBJECT_];
+    int error;
+
+    if (nats->closed_)
+        return ASYNC_ECLOSED;
+    if (nats->fd_ < 0)
+        return ASYNC_NATS_EGONE;
     call->tried_++;
-    call->is_ = ASYNC_NATS_IS_SENT_;
+    if (call->worker_[0]) {
+        call->pings_ = 1;
+        async_nats_tell_worker_(call, ASYNC_NATS_PING_);
+        async_nats_enter_(call,
+                          ASYNC_NATS_IS_ACCEPTED_ | ASYNC_NATS_IS_RESUMED_);
+        return ASYNC_PENDING;
+    }
     call->pings_ = 0;
     async_nats_address_(call, reply);
-    head.signature = async_nats_signature_(function);
-    error = async_nats_send_(nats, subject, reply, &head, &function->arguments,
-                             call->arguments_);
-    if (error < 0) {
-        call->is_ = 0;
+    head.signature = async_nats_signature_(call->function_);
+    error = async_nats_subject_(call, subject);
+    if (error > 0)
+        error = async_nats_send_(nats, subject, reply, &head,
+                                 &call->function_->arguments, call->arguments_);
+    if (error < 0)
         return error;
-    }
-    call->next_ = nats->calls_[call->number_ % ASYNC_NATS_BUCKETS_];
-    nats->calls_[call->number_ % ASYNC_NATS_BUCKETS_] = call;
+    async_nats_enter_(call, 0);
     return ASYNC_PENDING;
 }
 
@@ -405,15 +433,17 @@ static inline void async_nats_answer_(struct async_nats_call *call,
             async_nats_settle_(call, ASYNC_EFULL);
         return;
     case ASYNC_NATS_RUNNING_:
-        if (!is_late)
+        if (!is_late) {
             call->pings_ = 0;
+            call->is_ &= (uint8_t)~ASYNC_NATS_IS_RESUMED_;
+        }
         return;
     case ASYNC_NATS_FORGOTTEN_:
         if (!is_late)
             async_nats_settle_(call, ASYNC_NATS_EDIED);
         return;
     case ASYNC_NATS_NOBODY_:
-        if (!is_late)
+        if (!is_late && !(call->is_ & ASYNC_NATS_IS_RESUMED_))
             async_nats_settle_(call, call->is_ & ASYNC_NATS_IS_ACCEPTED_
                                          ? ASYNC_NATS_EDIED
                                          : ASYNC_NATS_ENOBODY);
@@ -520,7 +550,6 @@ static inline int async_nats_may_help_(async_status status)
            status == ASYNC_NATS_EGONE;
 }
 
-/* One try, to its end. */
 static inline async_status async_nats_call_(struct async_loop *loop,
                                             struct async_nats_call *call)
 {
@@ -548,6 +577,8 @@ static inline async_status async_nats_call_(struct async_loop *loop,
             else if (call->caught_ < 0)
                 async_fail(call->caught_);
         }
+        if (call->status_ != ASYNC_NATS_EGONE)
+            call->worker_[0] = 0;
         if (call->status_ == ASYNC_EFULL)
             async_await(async_retry_wait(loop, &call->busy_, call->status_));
         else if (async_nats_may_help_(call->status_))
@@ -556,7 +587,7 @@ static inline async_status async_nats_call_(struct async_loop *loop,
             async_fail(call->status_);
     } while (call->status_ < 0);
     async_finally();
-    if (call->is_ == (ASYNC_NATS_IS_SENT_ | ASYNC_NATS_IS_ACCEPTED_))
+    if (call->is_ & ASYNC_NATS_IS_SENT_ && call->worker_[0])
         async_nats_tell_worker_(call, ASYNC_NATS_CANCEL_);
     async_nats_leave_(call);
     async_end();

@@ -297,14 +297,15 @@ static inline void async_nats_receive_all_(struct async_nats *nats)
 {
     for (nats->cursor_ = nats->inlets_; nats->cursor_;) {
         struct async_nats_inlet_ *inlet = nats->cursor_;
-        natsMsg *message;
         int count = 0, bytes;
 
         (void)natsSubscription_GetPending(inlet->subscription, &count, &bytes);
-        while (nats->cursor_ == inlet && count-- &&
-               natsSubscription_NextMsg(&message, inlet->subscription, 0) ==
-                   NATS_OK) {
-            inlet->receive(nats, inlet, message);
+        while (nats->cursor_ == inlet && count--) {
+            natsMsg *message = NULL; /* it keeps one that says "nobody" */
+
+            (void)natsSubscription_NextMsg(&message, inlet->subscription, 0);
+            if (message)
+                inlet->receive(nats, inlet, message);
             natsMsg_Destroy(message);
         }
         if (nats->cursor_ == inlet)
