@@ -23,7 +23,7 @@
 #include "async_gather.h"
 #include "functions.h"
 
-enum { SLICES = 60, AT_ONCE = 12, TERMS = 25000000 /* a slice */ };
+enum { SLICES = 60, AT_ONCE = 12, TERMS = 20000000 /* a slice */ };
 
 /* ---- sync code ---------------------------------------------------------- */
 
