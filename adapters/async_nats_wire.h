@@ -55,7 +55,7 @@ static inline const char *async_nats_strerror(async_status status)
  *     ASYNC_NATS_FUNCTION(name, version, (type, argument, type, argument, ...),
  *                         (type, result, type, result, ...))
  *
- * with 0 to 8 arguments and results. `name` is of letters, digits, _ and -.
+ * with 0 to 8 arguments and results. `name` is of letters, digits and _.
  * `version` is yours: a worker refuses calls that have another, or other
  * fields. Types:
  *
@@ -252,7 +252,8 @@ enum { /* what a message is */
        ASYNC_NATS_CANCEL_,
        ASYNC_NATS_PING_,
        ASYNC_NATS_RUNNING_,
-       ASYNC_NATS_FORGOTTEN_
+       ASYNC_NATS_FORGOTTEN_,
+       ASYNC_NATS_NOBODY_ /* of our own making: the server knows of nobody */
 };
 
 enum { ASYNC_NATS_HEAD_ = 36 }; /* bytes that each message begins with */
@@ -430,6 +431,19 @@ async_nats_signature_(const struct async_nats_function *function)
         if (fields == &function->result)
             return hash;
     }
+}
+
+/* ---- addresses ---------------------------------------------------------- */
+
+/* A caller has two: INBOX.n.TOKEN, the reply subject of what it sends, where
+ * the server says that there is nobody; and INBOX.a.TOKEN, where answers go.
+ * Makes the one the other; a reply subject of another shape stays as it is. */
+static inline void async_nats_turn_address_(char *subject)
+{
+    char *token = strrchr(subject, '.');
+
+    if (token && token - subject >= 2 && token[-2] == '.' && token[-1] == 'n')
+        token[-1] = 'a';
 }
 
 /* ---- heads -------------------------------------------------------------- */

@@ -1,0 +1,784 @@
+/* async_nats.h: functions in other processes, on other machines, awaited as if
+ * they were here.
+ * SPDX-License-Identifier: MIT
+ *
+ * A NATS server carries the calls, its C client (libnats) talks to it, and this
+ * runs that client on your loop. One line describes a function to both sides: a
+ * worker serves it (async_nats_worker.h), a caller awaits it. Timeouts,
+ * cancels, gather, race and limits work on it as on anything.
+ *
+ *     #include <stdio.h>
+ *     #include "adapters/async_nats.h"
+ *
+ *     ASYNC_NATS_FUNCTION(calc_pi, 1, (i64, begin, i64, end), (f64, sum))
+ *
+ *     struct program {
+ *         struct async_frame async;
+ *         struct async_nats nats;
+ *         struct calc_pi_remote call;
+ *     };
+ *
+ *     static async program(struct async_loop *loop, void *frame)
+ *     {
+ *         static const struct calc_pi_arguments all = {0, 10000000};
+ *         struct program *self = frame;
+ *
+ *         async_begin(self);
+ *         await(async_nats_open(loop, &self->nats, NULL));
+ *         await(calc_pi_remote_call(loop, &self->nats, &self->call, all));
+ *         printf("%.6f\n", 4 * self->call.result.sum);
+ *     async_finally();
+ *         await(async_nats_close(loop, &self->nats));
+ *         async_end();
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         static struct async_loop loop;
+ *         static struct program frame;
+ *         async_status status = async_run(&loop, program, &frame);
+ *
+ *         if (status < 0)
+ *             printf("%s\n", async_nats_strerror(status));
+ *         return status < 0;
+ *     }
+ *
+ * prints (cc with -lnats -pthread), if examples/remote/worker.c runs,
+ *
+ *     3.141593
+ *
+ * and at once, if nobody serves calc_pi,
+ *
+ *     nobody serves this function
+ *
+ * Rules
+ * 1. A call, and the connection, stay where they are until their await is over.
+ * 2. All of it is the loop's thread's. A thread that blocks uses the blocking
+ *    form; the loop may be driven by another one, or by none.
+ * 3. A call that is not tried again runs once, or fails and may have run. One
+ *    that is (see `retry`) keeps its id: the worker that has it, or has had it
+ * a moment ago, answers without running it twice; another worker runs it again.
+ * Its caller gets one answer, the first.
+ * 4. The host watches descriptors (all of adapters/ but a superloop). What is
+ *    allocated is the client's: its messages, its buffers, and one buffer here
+ *    that grows to the largest message.
+ *
+ * How a call ends
+ *
+ *     nobody serves it           ASYNC_NATS_ENOBODY, at once: the server knows
+ *     its worker dies            ASYNC_NATS_EDIED, within ping_ms; within
+ *                                lost_ms if that had not yet begun with it
+ *     its worker hangs           ASYNC_NATS_EDIED after four times ping_ms
+ *     the server goes            ASYNC_NATS_EGONE, at once
+ *     its worker is busy         it is offered again, until one is not
+ *     it fails                   ASYNC_NATS_EFAILED, with `code` and `text`
+ *     it is canceled here        it is canceled there, and not waited for
+ */
+#ifndef ASYNC_NATS_H
+#define ASYNC_NATS_H
+
+#include "../async_remote.h"  /* the blocking form, from another thread */
+#include "../async_timeout.h" /* pings */
+#include "async_nats_connection.h"
+#include "poll.h" /* the blocking form, when nobody drives the loop */
+
+/* ---- types -------------------------------------------------------------- */
+
+#ifndef ASYNC_NATS_TEXT
+#define ASYNC_NATS_TEXT 120 /* bytes of a failure's text, its NUL included */
+#endif
+
+enum {                          /* what a call is */
+       ASYNC_NATS_IS_SENT_ = 1, /* it is in the table */
+       ASYNC_NATS_IS_ACCEPTED_ = 2
+};
+
+/* A call. Yours, in a struct that the function's line declares; all-zero before
+ * its first. */
+struct async_nats_call {
+    struct async_frame async; /* first */
+
+    /* yours, after it was prepared */
+    const struct async_nats_handle *to; /* an actor; NULL: whoever serves it */
+    struct async_retry retry;
+
+    /* to read, of one that failed with ASYNC_NATS_EFAILED */
+    int32_t code; /* the function's error, a number of the worker's system */
+    char text[ASYNC_NATS_TEXT];
+
+    /* private */
+    struct async_nats *nats_;
+    const struct async_nats_function *function_;
+    const void *arguments_;
+    void *result_;
+    uint64_t number_;
+    struct async_nats_call *next_;
+    struct async_event told_; /* there is news */
+    struct async_timer timer_;
+    struct async_retry busy_;
+    int status_, caught_;
+    uint8_t is_, tried_, pings_; /* pings that were not answered */
+    char worker_[40];            /* the one that has accepted it */
+};
+
+/* ---- the line of a function --------------------------------------------- */
+
+/* What async_nats_wire.h describes, and to call it, for calc_pi:
+ *
+ *     struct calc_pi_remote
+ *         A call. Yours; all-zero before the first, then one call after the
+ *         other. Its members: `call`, `arguments`, `result`, which is set when
+ *         the await is done. By async_outcome(&self->call.call.async) it tells
+ *         how it ended.
+ *
+ *     async_status calc_pi_remote_call(loop, nats, struct calc_pi_remote *call,
+ *                                      struct calc_pi_arguments arguments)
+ *     async_status calc_pi_remote_call_on(loop, nats, const struct
+ *                     async_nats_handle *actor, call, arguments)
+ *         Awaitables: call it where it is served; the second, of an actor. The
+ *         first arguments count. Done when there is a result; else an
+ *         ASYNC_NATS_E..., or ASYNC_ECLOSED: the connection was closed. If
+ *         canceled here: it is canceled there; then ASYNC_ECANCELED, at once.
+ *
+ *     struct calc_pi_remote *calc_pi_remote_prepare(call, nats, arguments)
+ *         The same in two steps, for many at once: gives the call its arguments
+ *         and an id, and returns it; not while it runs (asserted).
+ *
+ *     async_status calc_pi_remote_task(loop, void *call)
+ *         An async_fn, to be spawned or given to async_map with a call, or an
+ *         array of calls, that were prepared. Awaitable, as
+ * calc_pi_remote_call.
+ *
+ *     async_status calc_pi_remote_blocking(nats, call, arguments, timeout_ms)
+ *         Calls it, and blocks this thread until that is over. See
+ *         async_nats_block_.
+ */
+#define ASYNC_NATS_FUNCTION(name, version, arguments, result)                  \
+    ASYNC_NATS_DESCRIBE_(name, version, arguments, result)                     \
+    ASYNC_NATS_REMOTE_(name)
+
+#define ASYNC_NATS_REMOTE_(name)                                               \
+    struct name##_remote {                                                     \
+        struct async_nats_call call;                                           \
+        struct name##_arguments arguments;                                     \
+        struct name##_result result;                                           \
+    };                                                                         \
+    ASYNC_UNUSED_ static inline struct name##_remote *name##_remote_prepare(   \
+        struct name##_remote *call, struct async_nats *nats,                   \
+        struct name##_arguments arguments)                                     \
+    {                                                                          \
+        async_nats_prepare_(&call->call, nats, name##_function(),              \
+                            &call->arguments, &call->result);                  \
+        call->arguments = arguments;                                           \
+        return call;                                                           \
+    }                                                                          \
+    ASYNC_UNUSED_ static inline async_status name##_remote_task(               \
+        struct async_loop *loop, void *frame)                                  \
+    {                                                                          \
+        return async_nats_call_(loop, (struct async_nats_call *)frame);        \
+    }                                                                          \
+    ASYNC_UNUSED_ static inline async_status name##_remote_call_on(            \
+        struct async_loop *loop, struct async_nats *nats,                      \
+        const struct async_nats_handle *actor, struct name##_remote *call,     \
+        struct name##_arguments arguments)                                     \
+    {                                                                          \
+        if (!async_nats_runs_(&call->call.async))                              \
+            name##_remote_prepare(call, nats, arguments)->call.to = actor;     \
+        return async_nats_call_(loop, &call->call);                            \
+    }                                                                          \
+    ASYNC_UNUSED_ static inline async_status name##_remote_call(               \
+        struct async_loop *loop, struct async_nats *nats,                      \
+        struct name##_remote *call, struct name##_arguments arguments)         \
+    {                                                                          \
+        return name##_remote_call_on(loop, nats, NULL, call, arguments);       \
+    }                                                                          \
+    ASYNC_UNUSED_ static inline async_status name##_remote_blocking(           \
+        struct async_nats *nats, struct name##_remote *call,                   \
+        struct name##_arguments arguments, uint32_t timeout_ms)                \
+    {                                                                          \
+        (void)name##_remote_prepare(call, nats, arguments);                    \
+        return async_nats_block_(nats, &call->call, timeout_ms);               \
+    }
+
+/* ---- calls in flight ---------------------------------------------------- */
+
+static inline struct async_nats_call **async_nats_find_(struct async_nats *nats,
+                                                        uint64_t number)
+{
+    struct async_nats_call **link = &nats->calls_[number % ASYNC_NATS_BUCKETS_];
+
+    while (*link && (*link)->number_ != number)
+        link = &(*link)->next_;
+    return link;
+}
+
+/* No answer finds it any more. */
+static inline void async_nats_leave_(struct async_nats_call *call)
+{
+    struct async_nats_call **link =
+        async_nats_find_(call->nats_, call->number_);
+
+    if (call->is_ & ASYNC_NATS_IS_SENT_)
+        *link = call->next_;
+    call->is_ &= (uint8_t)~ASYNC_NATS_IS_SENT_;
+}
+
+/* This try is over. */
+static inline void async_nats_settle_(struct async_nats_call *call,
+                                      async_status status)
+{
+    async_nats_leave_(call);
+    call->status_ = status;
+    async_event_set(call->nats_->loop, &call->told_);
+}
+
+static inline void async_nats_calls_end_(struct async_nats *nats,
+                                         async_status status)
+{
+    size_t i;
+
+    for (i = 0; i < ASYNC_NATS_BUCKETS_; i++)
+        while (nats->calls_[i])
+            async_nats_settle_(nats->calls_[i], status);
+}
+
+static inline struct async_nats_head
+async_nats_head_(const struct async_nats *nats, uint8_t kind, uint64_t number)
+{
+    struct async_nats_head head = ASYNC_ZERO_;
+
+    head.kind = kind;
+    head.origin = nats->origin_;
+    head.number = number;
+    return head;
+}
+
+/* The reply subject of this try. */
+static inline void async_nats_address_(const struct async_nats_call *call,
+                                       char *subject)
+{
+    char *at = async_nats_append_(subject, subject, call->nats_->address_);
+
+    at = async_nats_append_(subject, at, ".n.");
+    at = async_nats_append_hex_(subject, at, call->number_, 16);
+    (void)async_nats_append_hex_(subject, at, call->tried_, 2);
+}
+
+/* To the worker that has accepted it. */
+static inline void async_nats_tell_worker_(const struct async_nats_call *call,
+                                           uint8_t kind)
+{
+    struct async_nats_head head =
+        async_nats_head_(call->nats_, kind, call->number_);
+    char reply[ASYNC_NATS_SUBJECT_];
+
+    async_nats_address_(call, reply);
+    (void)async_nats_send_(call->nats_, call->worker_, reply, &head, NULL,
+                           NULL);
+}
+
+/* Sends it. Returns ASYNC_PENDING, or an error. */
+static inline async_status async_nats_try_(struct async_nats_call *call)
+{
+    struct async_nats *nats = call->nats_;
+    const struct async_nats_function *function = call->function_;
+    struct async_nats_head head =
+        async_nats_head_(nats, ASYNC_NATS_CALL_, call->number_);
+    char subject[ASYNC_NATS_SUBJECT_], reply[ASYNC_NATS_SUBJECT_], *at;
+    int error;
+
+    if (nats->closed_)
+        return ASYNC_ECLOSED;
+    if (nats->fd_ < 0)
+        return ASYNC_NATS_EGONE;
+    at = async_nats_append_(subject, subject, "async.call.");
+    if (call->to) {
+        if (!async_nats_is_name_(call->to->name))
+            return ASYNC_EINVAL;
+        at = async_nats_append_(subject, subject, "async.actor.");
+        at = async_nats_append_(subject, at, call->to->name);
+        at = async_nats_append_(subject, at, ".");
+    }
+    (void)async_nats_append_(subject, at, function->name);
+    call->tried_++;
+    call->is_ = ASYNC_NATS_IS_SENT_;
+    call->pings_ = 0;
+    async_nats_address_(call, reply);
+    head.signature = async_nats_signature_(function);
+    error = async_nats_send_(nats, subject, reply, &head, &function->arguments,
+                             call->arguments_);
+    if (error < 0) {
+        call->is_ = 0;
+        return error;
+    }
+    call->next_ = nats->calls_[call->number_ % ASYNC_NATS_BUCKETS_];
+    nats->calls_[call->number_ % ASYNC_NATS_BUCKETS_] = call;
+    return ASYNC_PENDING;
+}
+
+/* Nothing was heard of it for a while. */
+static inline void async_nats_doubt_(struct async_nats_call *call)
+{
+    if (!(call->is_ & ASYNC_NATS_IS_ACCEPTED_) || call->pings_ == 3) {
+        async_nats_settle_(call, ASYNC_NATS_EDIED);
+        return;
+    }
+    call->pings_++;
+    async_nats_tell_worker_(call, ASYNC_NATS_PING_);
+}
+
+/* ---- answers ------------------------------------------------------------ */
+
+static inline void async_nats_accepted_(struct async_nats_call *call,
+                                        const char *worker)
+{
+    static const char prefix[] = "async.worker.";
+    size_t length = worker ? strlen(worker) : 0;
+
+    if (length >= sizeof call->worker_ ||
+        strncmp(worker, prefix, sizeof prefix - 1) != 0 ||
+        !async_nats_is_name_(worker + sizeof prefix - 1)) {
+        async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
+        return;
+    }
+    memcpy(call->worker_, worker, length + 1);
+    call->is_ |= ASYNC_NATS_IS_ACCEPTED_;
+    async_event_set(call->nats_->loop, &call->told_);
+}
+
+static inline async_status
+async_nats_result_(struct async_nats_call *call,
+                   const struct async_nats_head *head,
+                   const unsigned char *body)
+{
+    if (head->signature != async_nats_signature_(call->function_) ||
+        async_nats_decode_(&call->function_->result, call->result_, body,
+                           head->length) < 0)
+        return ASYNC_NATS_EMALFORMED;
+    return ASYNC_DONE;
+}
+
+static inline async_status
+async_nats_failed_(struct async_nats_call *call,
+                   const struct async_nats_head *head,
+                   const unsigned char *body)
+{
+    size_t length =
+        head->length < ASYNC_NATS_TEXT ? head->length : ASYNC_NATS_TEXT - 1;
+
+    call->code = head->code;
+    memcpy(call->text, body, length);
+    call->text[length] = 0;
+    return ASYNC_NATS_EFAILED;
+}
+
+static inline async_status
+async_nats_refused_(const struct async_nats_head *head)
+{
+    return head->code > ASYNC_NATS_EUNKNOWN || head->code < ASYNC_NATS_ESIZE
+               ? ASYNC_NATS_EMALFORMED
+               : head->code;
+}
+
+/* What has come for a call; `is_late`: to an earlier try. */
+static inline void async_nats_answer_(struct async_nats_call *call,
+                                      const struct async_nats_head *head,
+                                      const unsigned char *body,
+                                      const char *from, int is_late)
+{
+    switch (head->kind) {
+    case ASYNC_NATS_RESULT_:
+        async_nats_settle_(call, async_nats_result_(call, head, body));
+        return;
+    case ASYNC_NATS_FAILED_:
+        async_nats_settle_(call, async_nats_failed_(call, head, body));
+        return;
+    case ASYNC_NATS_REFUSED_:
+        async_nats_settle_(call, async_nats_refused_(head));
+        return;
+    case ASYNC_NATS_ACCEPTED_:
+        if (!is_late)
+            async_nats_accepted_(call, from);
+        return;
+    case ASYNC_NATS_BUSY_:
+        if (!is_late)
+            async_nats_settle_(call, ASYNC_EFULL);
+        return;
+    case ASYNC_NATS_RUNNING_:
+        if (!is_late)
+            call->pings_ = 0;
+        return;
+    case ASYNC_NATS_FORGOTTEN_:
+        if (!is_late)
+            async_nats_settle_(call, ASYNC_NATS_EDIED);
+        return;
+    case ASYNC_NATS_NOBODY_:
+        if (!is_late)
+            async_nats_settle_(call, call->is_ & ASYNC_NATS_IS_ACCEPTED_
+                                         ? ASYNC_NATS_EDIED
+                                         : ASYNC_NATS_ENOBODY);
+        return;
+    default:
+        async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
+    }
+}
+
+/* The server says that there is nobody. libnats does not tell the loop's thread
+ * for which message that is: this is one of its own threads, and sends it on as
+ * an answer. */
+static inline void async_nats_nobody_(natsConnection *connection,
+                                      natsSubscription *subscription,
+                                      natsMsg *message, void *arg)
+{
+    struct async_nats_head head = ASYNC_ZERO_;
+    unsigned char bytes[ASYNC_NATS_HEAD_];
+    char subject[ASYNC_NATS_SUBJECT_];
+
+    (void)subscription;
+    (void)arg;
+    if (natsMsg_IsNoResponders(message)) {
+        head.kind = ASYNC_NATS_NOBODY_;
+        async_nats_put_head_(&head, bytes);
+        (void)async_nats_append_(subject, subject, natsMsg_GetSubject(message));
+        async_nats_turn_address_(subject);
+        (void)natsConnection_Publish(connection, subject, bytes, sizeof bytes);
+    }
+    natsMsg_Destroy(message);
+}
+
+/* Something has come to our address. */
+static inline void async_nats_receive_(struct async_nats *nats,
+                                       struct async_nats_inlet_ *inlet,
+                                       natsMsg *message)
+{
+    const char *token = strrchr(natsMsg_GetSubject(message), '.') + 1;
+    const unsigned char *data = (const unsigned char *)natsMsg_GetData(message);
+    const char *from = natsMsg_GetReply(message);
+    struct async_nats_head head;
+    struct async_nats_call *call;
+    uint64_t number, tried;
+    int error;
+
+    (void)inlet;
+    if (*token == 'f') {
+        if (async_nats_read_hex_(token + 1, 16, &number) == 16) {
+            nats->seen_ = number;
+            async_event_set(nats->loop, &nats->flushed_);
+        }
+        return;
+    }
+    if (async_nats_read_hex_(token, 16, &number) < 16 ||
+        async_nats_read_hex_(token + 16, 2, &tried) < 2)
+        return;
+    error = async_nats_get_head_(&head, data,
+                                 (size_t)natsMsg_GetDataLength(message));
+    call = *async_nats_find_(nats, number);
+    if (!call) {
+        if (!error && head.kind == ASYNC_NATS_ACCEPTED_ && from) {
+            head = async_nats_head_(nats, ASYNC_NATS_CANCEL_, number);
+            (void)async_nats_send_(nats, from, NULL, &head, NULL, NULL);
+        }
+    } else if (error < 0) {
+        async_nats_settle_(call, error);
+    } else if (head.kind != ASYNC_NATS_NOBODY_ &&
+               (head.origin != nats->origin_ || head.number != number)) {
+        async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
+    } else {
+        async_nats_answer_(call, &head, data + ASYNC_NATS_HEAD_, from,
+                           tried != call->tried_);
+    }
+}
+
+/* ---- a call ------------------------------------------------------------- */
+
+/* True from a call's first step to its last. */
+static inline int async_nats_runs_(const struct async_frame *frame)
+{
+    return frame->state_ != ASYNC_AT_START_ && frame->state_ != ASYNC_AT_END_;
+}
+
+static inline void
+async_nats_prepare_(struct async_nats_call *call, struct async_nats *nats,
+                    const struct async_nats_function *function,
+                    const void *arguments, void *result)
+{
+    ASYNC_ASSERT(!async_nats_runs_(&call->async),
+                 "a remote call is prepared while it runs: await it first, or "
+                 "use another call; or its storage was not all-zero");
+    memset(call, 0, sizeof *call);
+    call->retry = nats->retry;
+    call->nats_ = nats;
+    call->function_ = function;
+    call->arguments_ = arguments;
+    call->result_ = result;
+}
+
+/* True if a new try may help. */
+static inline int async_nats_may_help_(async_status status)
+{
+    return status == ASYNC_NATS_ENOBODY || status == ASYNC_NATS_EDIED ||
+           status == ASYNC_NATS_EGONE;
+}
+
+/* One try, to its end. */
+static inline async_status async_nats_call_(struct async_loop *loop,
+                                            struct async_nats_call *call)
+{
+    struct async_nats *nats = call->nats_;
+
+    async_begin(call);
+    call->number_ = ++nats->numbers_;
+    call->busy_.first_ms = 5;
+    call->busy_.max_ms = 100;
+    call->busy_.seed = (uint32_t)(nats->origin_ + call->number_) | 1;
+    do {
+        if (nats->fd_ < 0 && !nats->closed_ && call->retry.tries != 1)
+            async_await(async_event_wait(loop, &nats->turned_));
+        call->status_ = async_nats_try_(call);
+        while (call->status_ == ASYNC_PENDING) {
+            async_event_clear(loop, &call->told_);
+            async_catch(call->caught_,
+                        async_timeout(loop, &call->timer_,
+                                      call->is_ & ASYNC_NATS_IS_ACCEPTED_
+                                          ? nats->ping_ms
+                                          : nats->lost_ms,
+                                      async_event_wait(loop, &call->told_)));
+            if (call->caught_ == ASYNC_ETIMEDOUT)
+                async_nats_doubt_(call);
+            else if (call->caught_ < 0)
+                async_fail(call->caught_);
+        }
+        if (call->status_ == ASYNC_EFULL)
+            async_await(async_retry_wait(loop, &call->busy_, call->status_));
+        else if (async_nats_may_help_(call->status_))
+            async_await(async_retry_wait(loop, &call->retry, call->status_));
+        else if (call->status_ < 0)
+            async_fail(call->status_);
+    } while (call->status_ < 0);
+    async_finally();
+    if (call->is_ == (ASYNC_NATS_IS_SENT_ | ASYNC_NATS_IS_ACCEPTED_))
+        async_nats_tell_worker_(call, ASYNC_NATS_CANCEL_);
+    async_nats_leave_(call);
+    async_end();
+}
+
+/* ---- open, flush, close ------------------------------------------------- */
+
+/* To what comes to our two addresses. */
+static inline natsStatus async_nats_listen_here_(struct async_nats *nats)
+{
+    char subject[ASYNC_NATS_SUBJECT_], *end;
+
+    end = async_nats_append_(subject, subject, nats->address_);
+    (void)async_nats_append_(subject, end, ".a.*");
+    if (async_nats_listen_(nats, &nats->inbox_, subject, NULL,
+                           async_nats_receive_) < 0)
+        return NATS_NO_MEMORY;
+    (void)async_nats_append_(subject, end, ".n.*");
+    return natsConnection_Subscribe(&nats->nobody_, nats->connection_, subject,
+                                    async_nats_nobody_, NULL);
+}
+
+/* Connects, on the loop's thread, which it blocks until that is done or
+ * refused. `options` is yours, with whatever libnats offers: URLs, user, TLS,
+ * how often and how long to reconnect; it is copied, and of it the event loop,
+ * sending at once and the closed callback are ours. NULL:
+ * nats://127.0.0.1:4222, reconnecting for ever. Returns ASYNC_DONE;
+ * ASYNC_NATS_EGONE: there is no server; ASYNC_NATS_EREFUSED: it wants another
+ * user, or TLS; or another error. Then nats->reason says more, and nothing is
+ * open. It is open, and its loop lives, until async_nats_close. */
+static inline async_status async_nats_open(struct async_loop *loop,
+                                           struct async_nats *nats,
+                                           natsOptions *options)
+{
+    natsOptions *own = NULL;
+    natsStatus status = NATS_OK;
+
+    memset(nats, 0, sizeof *nats);
+    nats->loop = loop;
+    nats->lost_ = async_nats_calls_end_;
+    nats->fd_ = -1;
+    nats->retry.tries = 1;
+    nats->lost_ms = 2000;
+    nats->ping_ms = 500;
+    if (!options) {
+        status = natsOptions_Create(&own);
+        if (status == NATS_OK)
+            status = natsOptions_SetMaxReconnect(own, -1);
+        options = own;
+    }
+    if (status == NATS_OK)
+        status = async_nats_name_(nats);
+    if (status == NATS_OK)
+        status = async_nats_connect_(nats, options);
+    natsOptions_Destroy(own);
+    if (status != NATS_OK)
+        return async_nats_explain_(nats, status);
+    status = async_nats_listen_here_(nats);
+    if (status != NATS_OK) {
+        natsConnection_Destroy(nats->connection_);
+        return async_nats_explain_(nats, status);
+    }
+    nats->opened_ = 1;
+    loop->coming_++; /* until the client has ended it may wake us */
+    async_nats_turn_socket_(nats);
+    async_nats_start_task_(nats, &nats->reader_, async_nats_read_);
+    async_nats_start_task_(nats, &nats->writer_, async_nats_flow_);
+    return ASYNC_DONE;
+}
+
+/* True while there is a server. */
+static inline int async_nats_connected(const struct async_nats *nats)
+{
+    return nats->fd_ >= 0;
+}
+
+/* Awaitable: waits until the server has seen all that was sent before: that a
+ * worker listens, that an answer has left. ASYNC_NATS_EGONE: the server has
+ * gone. If canceled here: nothing is lost. */
+static inline async_status async_nats_flush(struct async_loop *loop,
+                                            struct async_nats *nats,
+                                            struct async_nats_flushing *flush)
+{
+    char subject[ASYNC_NATS_SUBJECT_], *at;
+
+    async_begin(flush);
+    if (nats->fd_ < 0)
+        async_fail(ASYNC_NATS_EGONE);
+    flush->number_ = ++nats->flushes_;
+    flush->turns_ = nats->turns_;
+    at = async_nats_append_(subject, subject, nats->address_);
+    at = async_nats_append_(subject, at, ".a.f");
+    (void)async_nats_append_hex_(subject, at, flush->number_, 16);
+    (void)natsConnection_Publish(nats->connection_, subject, NULL, 0);
+    while (nats->seen_ < flush->number_) {
+        async_event_clear(loop, &nats->flushed_);
+        async_await(async_event_wait(loop, &nats->flushed_));
+        if (flush->turns_ != nats->turns_)
+            async_fail(ASYNC_NATS_EGONE);
+    }
+    async_end();
+}
+
+/* Awaitable: closes it, once. Calls in flight end with ASYNC_ECLOSED; what was
+ * sent has left, if the server takes it within a second. Done at once if it is
+ * not open. If canceled here: it is closed all the same. */
+static inline async_status async_nats_close(struct async_loop *loop,
+                                            struct async_nats *nats)
+{
+    struct async_nats_task_ *self = &nats->closer_;
+
+    async_begin(self);
+    if (!nats->opened_)
+        async_return();
+    nats->closed_ = 1;
+    async_nats_calls_end_(nats, ASYNC_ECLOSED);
+    async_catch(self->error,
+                async_timeout(loop, &nats->timer_, 1000,
+                              async_nats_flush(loop, nats, &nats->flush_)));
+    async_finally();
+    if (nats->opened_) {
+        nats->ending_ = 1;
+        async_event_set(loop, &nats->turned_);
+        async_cancel(loop, &nats->reader_.task);
+        async_cancel(loop, &nats->writer_.task);
+        async_catch(self->error, async_join(loop, &nats->reader_.task));
+        async_catch(self->error, async_join(loop, &nats->writer_.task));
+        natsConnection_Close(nats->connection_);
+        async_catch(self->error, async_event_wait(loop, &nats->over_));
+        async_nats_turn_socket_(nats);
+        while (nats->inlets_)
+            async_nats_unlisten_(nats, nats->inlets_);
+        natsSubscription_Destroy(nats->nobody_);
+        natsConnection_Destroy(nats->connection_);
+        free(nats->buffer_);
+        nats->buffer_ = NULL;
+        nats->opened_ = 0;
+    }
+    async_end();
+}
+
+/* ---- the blocking form -------------------------------------------------- */
+
+struct async_nats_blocking_ {
+    struct async_frame async;
+    struct async_nats_call *call;
+    uint32_t ms;
+    struct async_timer timer;
+};
+
+static inline async_status async_nats_limited_(struct async_loop *loop,
+                                               void *frame)
+{
+    struct async_nats_blocking_ *self = (struct async_nats_blocking_ *)frame;
+
+    return async_timeout(loop, &self->timer, self->ms,
+                         async_nats_call_(loop, self->call));
+}
+
+/* Calls what was prepared, and blocks this thread until that is over. If
+ * another thread drives the loop, the call is made there, as async_run_on does;
+ * if nobody does, this thread does meanwhile. After `timeout_ms` it is
+ * canceled: ASYNC_ETIMEDOUT; ASYNC_NO_TIMEOUT is no limit. ASYNC_EDEADLK: this
+ * is the thread that drives the loop (a mistake of the program's: asserted).
+ * Else as the awaitable. */
+static inline async_status async_nats_block_(struct async_nats *nats,
+                                             struct async_nats_call *call,
+                                             uint32_t timeout_ms)
+{
+    struct async_nats_blocking_ frame = ASYNC_ZERO_;
+    struct pollfd fds[1 + ASYNC_RUN_FDS];
+    struct async_pollset host;
+    struct async_task task = ASYNC_ZERO_;
+    int error;
+
+    frame.call = call;
+    frame.ms = timeout_ms;
+    if (ASYNC_LOAD_(&nats->loop->host_)) {
+        struct async_remote remote = ASYNC_ZERO_;
+
+        return async_run_on(nats->loop, &remote, async_nats_limited_, &frame,
+                            ASYNC_NO_TIMEOUT);
+    }
+    error = async_pollset_start(&host, fds, 1 + ASYNC_RUN_FDS, nats->loop);
+    if (error < 0)
+        return error;
+    (void)async_spawn(nats->loop, &task, async_nats_limited_, &frame);
+    async_claim_(nats->loop, &task);
+    for (;;) {
+        int ms = async_pollset_before(&host);
+
+        if (async_task_outcome(&task) != ASYNC_PENDING)
+            break;
+        (void)poll(fds, host.count, ms);
+        async_pollset_after(&host);
+    }
+    async_pollset_stop(&host);
+    return async_task_outcome(&task);
+}
+
+#endif /* ASYNC_NATS_H */
+
+/*
+ * MIT License
+ *
+ * Copyright (c) 2026 async.h authors
+ *
+ * Permission is hereby granted, free of charge, to any person obtaining a copy
+ * of this software and associated documentation files (the "Software"), to deal
+ * in the Software without restriction, including without limitation the rights
+ * to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+ * copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions:
+ *
+ * The above copyright notice and this permission notice shall be included in
+ * all copies or substantial portions of the Software.
+ *
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+ * IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+ * FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+ * AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+ * LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+ * OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+ * SOFTWARE.
+ */
