@@ -108,7 +108,8 @@ static inline size_t async_this_thread_(void)
 #endif
 
 /* Makes `host` the one to notify, NULL for none. On the loop's thread. When it
- * returns, nobody is in the former host's notify any more. */
+ * returns, nobody is in the former host's notify any more, and the new one is
+ * told to watch what tasks wait for. */
 static inline void async_attach(struct async_loop *loop,
                                 const struct async_host *host)
 {
@@ -119,8 +120,12 @@ static inline void async_attach(struct async_loop *loop,
     ASYNC_STORE_(&loop->host_, host);
     while (async_byte_(&loop->woken_) >= ASYNC_NOTIFYING_)
         ; /* a few instructions of another thread */
-    if (host)
-        host->notify(host->arg);
+    if (!host)
+        return;
+#if ASYNC_HOSTED_
+    async_watch_all_(loop);
+#endif
+    host->notify(host->arg);
 }
 
 /* ---- polling ------------------------------------------------------------ */

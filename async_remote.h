@@ -83,7 +83,8 @@
  *
  *     spawned     async_spawn_on, any thread; async_remote_start_, there
  *     joined      async_join_on, on the loop that waits for it
- *     canceling   async_cancel_on, any thread; async_remote_cancel_, there
+ *     canceling   async_cancel_on, any thread; async_remote_cancel_, there,
+ *                 perhaps before the start
  *     ending      async_remote_end_, there: the joined loop is being told
  *     ended       the last that is written there
  */
@@ -125,7 +126,8 @@ struct async_remote {
     struct async_loop *loop_; /* which: constant while it runs */
     struct async_task task_;
     struct async_owner_ owner_;
-    int ended_; /* before a cancel has arrived */
+    uint8_t ended_;    /* before a cancel has arrived */
+    uint8_t canceled_; /* a cancel has arrived: before the start, perhaps */
 
     /* at home: the loop of the task that joins it */
     struct async_loop *home_;
@@ -194,6 +196,8 @@ static inline void async_remote_start_(struct async_loop *loop,
     call->owner_.ended = async_remote_ended_;
     (void)async_spawn(loop, &call->task_, call->fn_, call->frame_);
     async_own_(&call->task_, &call->owner_);
+    if (call->canceled_)
+        async_cancel(loop, &call->task_);
 }
 
 static inline void async_remote_cancel_(struct async_loop *loop,
@@ -204,6 +208,7 @@ static inline void async_remote_cancel_(struct async_loop *loop,
                                         offsetof(struct async_remote, cancel_));
     size_t is;
 
+    call->canceled_ = 1; /* if this is before the start, that takes it */
     async_cancel(loop, &call->task_);
     do {
         is = async_atomic_load_(&call->is_);
@@ -233,7 +238,7 @@ static inline int async_spawn_on(struct async_loop *loop,
     call->loop_ = loop;
     call->fn_ = fn;
     call->frame_ = frame;
-    call->ended_ = 0;
+    call->ended_ = call->canceled_ = 0;
     call->asked_ = call->crosses_ = call->again_ = 0;
     async_atomic_store_(&call->is_, ASYNC_REMOTE_IS_SPAWNED_);
     async_post_send(loop, &call->post_, async_remote_start_);
@@ -250,7 +255,7 @@ static inline async_status async_outcome_on(const struct async_remote *call)
 }
 
 /* Asks the task to stop, as async_cancel does. From any thread that knows the
- * call to be there. Nothing if it has ended, or was never spawned. */
+ * call to be there. Nothing if it has ended, or is not spawned yet. */
 static inline void async_cancel_on(struct async_remote *call)
 {
     size_t is;

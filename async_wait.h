@@ -309,6 +309,32 @@ static inline void async_ready(struct async_loop *loop, int fd, int events)
     loop->polling_ = polling;
     (void)async_watch_(loop, fd);
 }
+
+/* Tells a new host what is waited for. Where it says no, that is the wait's
+ * result. */
+static inline void async_watch_all_(struct async_loop *loop)
+{
+    int i;
+
+    for (i = 0; i < ASYNC_FD_LINES_; i++) {
+        struct async_wait_ **line = &loop->fds_[i];
+        struct async_wait_ *wait = *line, *last = wait ? wait->prev : NULL;
+        int more = wait != NULL;
+
+        while (more) {
+            struct async_wait_ *next = wait->next;
+            int status = async_watch_(loop, wait->on.fd / 4);
+
+            more = wait != last;
+            if (status < 0) {
+                async_line_leave_(line, wait);
+                async_wait_over_(loop, wait, status);
+                loop->coming_--;
+            }
+            wait = next;
+        }
+    }
+}
 #endif
 
 /* ---- calls -----------------------------------------------------------------

@@ -53,8 +53,8 @@
  *
  * Rules
  * 1. A call, and the connection, stay where they are until their await is over.
- * 2. All of it is the loop's thread's. A thread that blocks uses the blocking
- *    form; the loop may be driven by another one, or by none.
+ * 2. All of it is the loop's thread's. Code that blocks uses the blocking
+ * forms: another thread may drive the loop, or nobody.
  * 3. A call that is not tried again runs once, or fails and may have run. One
  *    that is (see `retry`) keeps its id: the worker that has it, or has had it
  * a moment ago, answers without running it twice; another worker runs it again.
@@ -69,7 +69,9 @@
  *     its worker dies            ASYNC_NATS_EDIED, within ping_ms; within
  *                                lost_ms if that had not yet begun with it
  *     its worker hangs           ASYNC_NATS_EDIED after four times ping_ms
- *     the server goes            ASYNC_NATS_EGONE, at once
+ *     the server goes            ASYNC_NATS_EGONE, at once. Tried again, it is
+ *                                asked for when the server is back: its worker
+ *                                has four times ping_ms to be back too
  *     its worker is busy         it is offered again, until one is not
  *     it fails                   ASYNC_NATS_EFAILED, with `code` and `text`
  *     it is canceled here        it is canceled there, and not waited for
@@ -77,7 +79,7 @@
 #ifndef ASYNC_NATS_H
 #define ASYNC_NATS_H
 
-#include "../async_remote.h"  /* the blocking form, from another thread */
+#include "../async_remote.h"  /* the blocking form, for another thread */
 #include "../async_timeout.h" /* pings */
 #include "async_nats_connection.h"
 #include "poll.h" /* the blocking form, when nobody drives the loop */
@@ -90,7 +92,8 @@
 
 enum {                          /* what a call is */
        ASYNC_NATS_IS_SENT_ = 1, /* it is in the table */
-       ASYNC_NATS_IS_ACCEPTED_ = 2
+       ASYNC_NATS_IS_ACCEPTED_ = 2,
+       ASYNC_NATS_IS_RESUMED_ = 4 /* its worker may not be back yet */
 };
 
 /* A call. Yours, in a struct that the function's line declares; all-zero before
@@ -150,8 +153,8 @@ struct async_nats_call {
  * calc_pi_remote_call.
  *
  *     async_status calc_pi_remote_blocking(nats, call, arguments, timeout_ms)
- *         Calls it, and blocks this thread until that is over. See
- *         async_nats_block_.
+ *         Calls it, and blocks this thread until that is over, as
+ *         async_nats_block does.
  */
 #define ASYNC_NATS_FUNCTION(name, version, arguments, result)                  \
     ASYNC_NATS_DESCRIBE_(name, version, arguments, result)                     \
@@ -197,7 +200,7 @@ struct async_nats_call {
         struct name##_arguments arguments, uint32_t timeout_ms)                \
     {                                                                          \
         (void)name##_remote_prepare(call, nats, arguments);                    \
-        return async_nats_block_(nats, &call->call, timeout_ms);               \
+        return async_nats_block(nats, name##_remote_task, call, timeout_ms);   \
     }
 
 /* ---- calls in flight ---------------------------------------------------- */
@@ -273,25 +276,28 @@ static inline void async_nats_tell_worker_(const struct async_nats_call *call,
     char reply[ASYNC_NATS_SUBJECT_];
 
     async_nats_address_(call, reply);
-    (void)async_nats_send_(call->nats_, call->worker_, reply, &head, NULL,
+    (void)async_nats_send_(call->nats_, call->worker_,
+                           kind == ASYNC_NATS_PING_ ? reply : NULL, &head, NULL,
                            NULL);
 }
 
-/* Sends it. Returns ASYNC_PENDING, or an error. */
-static inline async_status async_nats_try_(struct async_nats_call *call)
+/* Answers find it from now on. */
+static inline void async_nats_enter_(struct async_nats_call *call, uint8_t is)
 {
-    struct async_nats *nats = call->nats_;
-    const struct async_nats_function *function = call->function_;
-    struct async_nats_head head =
-        async_nats_head_(nats, ASYNC_NATS_CALL_, call->number_);
-    char subject[ASYNC_NATS_SUBJECT_], reply[ASYNC_NATS_SUBJECT_], *at;
-    int error;
+    struct async_nats_call **link =
+        &call->nats_->calls_[call->number_ % ASYNC_NATS_BUCKETS_];
 
-    if (nats->closed_)
-        return ASYNC_ECLOSED;
-    if (nats->fd_ < 0)
-        return ASYNC_NATS_EGONE;
-    at = async_nats_append_(subject, subject, "async.call.");
+    call->is_ = (uint8_t)(ASYNC_NATS_IS_SENT_ | is);
+    call->next_ = *link;
+    *link = call;
+}
+
+/* Where it is served. Returns ASYNC_DONE, ASYNC_EINVAL. */
+static inline int async_nats_subject_(const struct async_nats_call *call,
+                                      char *subject)
+{
+    char *at = async_nats_append_(subject, subject, "async.call.");
+
     if (call->to) {
         if (!async_nats_is_name_(call->to->name))
             return ASYNC_EINVAL;
@@ -299,20 +305,42 @@ static inline async_status async_nats_try_(struct async_nats_call *call)
         at = async_nats_append_(subject, at, call->to->name);
         at = async_nats_append_(subject, at, ".");
     }
-    (void)async_nats_append_(subject, at, function->name);
+    (void)async_nats_append_(subject, at, call->function_->name);
+    return ASYNC_DONE;
+}
+
+/* Sends it; or asks for it, if only the server was lost, and not the worker
+ * that had accepted it. Returns ASYNC_PENDING, or an error. */
+static inline async_status async_nats_try_(struct async_nats_call *call)
+{
+    struct async_nats *nats = call->nats_;
+    struct async_nats_head head =
+        async_nats_head_(nats, ASYNC_NATS_CALL_, call->number_);
+    char subject[ASYNC_NATS_SUBJECT_], reply[ASYNC_NATS_SUBJECT_];
+    int error;
+
+    if (nats->closed_)
+        return ASYNC_ECLOSED;
+    if (nats->fd_ < 0)
+        return ASYNC_NATS_EGONE;
     call->tried_++;
-    call->is_ = ASYNC_NATS_IS_SENT_;
+    if (call->worker_[0]) {
+        call->pings_ = 1;
+        async_nats_tell_worker_(call, ASYNC_NATS_PING_);
+        async_nats_enter_(call,
+                          ASYNC_NATS_IS_ACCEPTED_ | ASYNC_NATS_IS_RESUMED_);
+        return ASYNC_PENDING;
+    }
     call->pings_ = 0;
     async_nats_address_(call, reply);
-    head.signature = async_nats_signature_(function);
-    error = async_nats_send_(nats, subject, reply, &head, &function->arguments,
-                             call->arguments_);
-    if (error < 0) {
-        call->is_ = 0;
+    head.signature = async_nats_signature_(call->function_);
+    error = async_nats_subject_(call, subject);
+    if (error > 0)
+        error = async_nats_send_(nats, subject, reply, &head,
+                                 &call->function_->arguments, call->arguments_);
+    if (error < 0)
         return error;
-    }
-    call->next_ = nats->calls_[call->number_ % ASYNC_NATS_BUCKETS_];
-    nats->calls_[call->number_ % ASYNC_NATS_BUCKETS_] = call;
+    async_nats_enter_(call, 0);
     return ASYNC_PENDING;
 }
 
@@ -335,7 +363,7 @@ static inline void async_nats_accepted_(struct async_nats_call *call,
     static const char prefix[] = "async.worker.";
     size_t length = worker ? strlen(worker) : 0;
 
-    if (length >= sizeof call->worker_ ||
+    if (!worker || length >= sizeof call->worker_ ||
         strncmp(worker, prefix, sizeof prefix - 1) != 0 ||
         !async_nats_is_name_(worker + sizeof prefix - 1)) {
         async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
@@ -405,15 +433,17 @@ static inline void async_nats_answer_(struct async_nats_call *call,
             async_nats_settle_(call, ASYNC_EFULL);
         return;
     case ASYNC_NATS_RUNNING_:
-        if (!is_late)
+        if (!is_late) {
             call->pings_ = 0;
+            call->is_ &= (uint8_t)~ASYNC_NATS_IS_RESUMED_;
+        }
         return;
     case ASYNC_NATS_FORGOTTEN_:
         if (!is_late)
             async_nats_settle_(call, ASYNC_NATS_EDIED);
         return;
     case ASYNC_NATS_NOBODY_:
-        if (!is_late)
+        if (!is_late && !(call->is_ & ASYNC_NATS_IS_RESUMED_))
             async_nats_settle_(call, call->is_ & ASYNC_NATS_IS_ACCEPTED_
                                          ? ASYNC_NATS_EDIED
                                          : ASYNC_NATS_ENOBODY);
@@ -520,7 +550,6 @@ static inline int async_nats_may_help_(async_status status)
            status == ASYNC_NATS_EGONE;
 }
 
-/* One try, to its end. */
 static inline async_status async_nats_call_(struct async_loop *loop,
                                             struct async_nats_call *call)
 {
@@ -548,6 +577,8 @@ static inline async_status async_nats_call_(struct async_loop *loop,
             else if (call->caught_ < 0)
                 async_fail(call->caught_);
         }
+        if (call->status_ != ASYNC_NATS_EGONE)
+            call->worker_[0] = 0;
         if (call->status_ == ASYNC_EFULL)
             async_await(async_retry_wait(loop, &call->busy_, call->status_));
         else if (async_nats_may_help_(call->status_))
@@ -556,7 +587,7 @@ static inline async_status async_nats_call_(struct async_loop *loop,
             async_fail(call->status_);
     } while (call->status_ < 0);
     async_finally();
-    if (call->is_ == (ASYNC_NATS_IS_SENT_ | ASYNC_NATS_IS_ACCEPTED_))
+    if (call->is_ & ASYNC_NATS_IS_SENT_ && call->worker_[0])
         async_nats_tell_worker_(call, ASYNC_NATS_CANCEL_);
     async_nats_leave_(call);
     async_end();
@@ -698,11 +729,12 @@ static inline async_status async_nats_close(struct async_loop *loop,
     async_end();
 }
 
-/* ---- the blocking form -------------------------------------------------- */
+/* ---- from code that blocks ---------------------------------------------- */
 
 struct async_nats_blocking_ {
     struct async_frame async;
-    struct async_nats_call *call;
+    async_fn *fn;
+    void *frame;
     uint32_t ms;
     struct async_timer timer;
 };
@@ -713,38 +745,22 @@ static inline async_status async_nats_limited_(struct async_loop *loop,
     struct async_nats_blocking_ *self = (struct async_nats_blocking_ *)frame;
 
     return async_timeout(loop, &self->timer, self->ms,
-                         async_nats_call_(loop, self->call));
+                         self->fn(loop, self->frame));
 }
 
-/* Calls what was prepared, and blocks this thread until that is over. If
- * another thread drives the loop, the call is made there, as async_run_on does;
- * if nobody does, this thread does meanwhile. After `timeout_ms` it is
- * canceled: ASYNC_ETIMEDOUT; ASYNC_NO_TIMEOUT is no limit. ASYNC_EDEADLK: this
- * is the thread that drives the loop (a mistake of the program's: asserted).
- * Else as the awaitable. */
-static inline async_status async_nats_block_(struct async_nats *nats,
-                                             struct async_nats_call *call,
-                                             uint32_t timeout_ms)
+/* Drives the loop until a task of it has ended. */
+static inline async_status async_nats_drive_(struct async_loop *loop,
+                                             async_fn *fn, void *frame)
 {
-    struct async_nats_blocking_ frame = ASYNC_ZERO_;
     struct pollfd fds[1 + ASYNC_RUN_FDS];
     struct async_pollset host;
-    struct async_task task = ASYNC_ZERO_;
-    int error;
+    struct async_task task;
+    int status = async_pollset_start(&host, fds, 1 + ASYNC_RUN_FDS, loop);
 
-    frame.call = call;
-    frame.ms = timeout_ms;
-    if (ASYNC_LOAD_(&nats->loop->host_)) {
-        struct async_remote remote = ASYNC_ZERO_;
-
-        return async_run_on(nats->loop, &remote, async_nats_limited_, &frame,
-                            ASYNC_NO_TIMEOUT);
-    }
-    error = async_pollset_start(&host, fds, 1 + ASYNC_RUN_FDS, nats->loop);
-    if (error < 0)
-        return error;
-    (void)async_spawn(nats->loop, &task, async_nats_limited_, &frame);
-    async_claim_(nats->loop, &task);
+    if (status < 0)
+        return status;
+    memset(&task, 0, sizeof task);
+    (void)async_spawn(loop, &task, fn, frame);
     for (;;) {
         int ms = async_pollset_before(&host);
 
@@ -754,7 +770,47 @@ static inline async_status async_nats_block_(struct async_nats *nats,
         async_pollset_after(&host);
     }
     async_pollset_stop(&host);
+    async_claim_(loop, &task);
     return async_task_outcome(&task);
+}
+
+/* Runs fn(loop, frame) as a task of the connection's loop, and blocks this
+ * thread until it has ended: there, if another thread drives the loop; if
+ * nobody does, this thread does so meanwhile. After `timeout_ms` milliseconds
+ * it is canceled: ASYNC_ETIMEDOUT; ASYNC_NO_TIMEOUT is no limit. ASYNC_EDEADLK:
+ * this is the thread that drives the loop (a mistake of the program's:
+ * asserted). Else as fn. */
+static inline async_status async_nats_block(struct async_nats *nats,
+                                            async_fn *fn, void *frame,
+                                            uint32_t timeout_ms)
+{
+    static const struct async_nats_blocking_ zero = ASYNC_ZERO_;
+    struct async_nats_blocking_ self = zero;
+
+    self.fn = fn;
+    self.frame = frame;
+    self.ms = timeout_ms;
+    if (ASYNC_LOAD_(&nats->loop->host_)) {
+        struct async_remote call;
+
+        memset(&call, 0, sizeof call);
+        return async_run_on(nats->loop, &call, async_nats_limited_, &self,
+                            ASYNC_NO_TIMEOUT);
+    }
+    return async_nats_drive_(nats->loop, async_nats_limited_, &self);
+}
+
+static inline async_status async_nats_close_task_(struct async_loop *loop,
+                                                  void *frame)
+{
+    return async_nats_close(loop, (struct async_nats *)frame);
+}
+
+/* async_nats_close, from code that blocks. */
+static inline async_status async_nats_close_blocking(struct async_nats *nats)
+{
+    return async_nats_block(nats, async_nats_close_task_, nats,
+                            ASYNC_NO_TIMEOUT);
 }
 
 #endif /* ASYNC_NATS_H */

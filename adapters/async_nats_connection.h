@@ -131,7 +131,9 @@ static inline void async_nats_turn_socket_(struct async_nats *nats)
 /* Sends what there is to send, as much as the socket takes. */
 static inline void async_nats_write_(struct async_nats *nats)
 {
-    natsConnection_ProcessWriteEvent(nats->connection_);
+    /* With nothing to send libnats takes the connection for closed. */
+    if (natsConnection_Buffered(nats->connection_) > 0)
+        natsConnection_ProcessWriteEvent(nats->connection_);
     if (nats->fd_ >= 0 && natsConnection_Buffered(nats->connection_) > 0)
         async_event_set(nats->loop, &nats->full_);
 }
@@ -297,14 +299,15 @@ static inline void async_nats_receive_all_(struct async_nats *nats)
 {
     for (nats->cursor_ = nats->inlets_; nats->cursor_;) {
         struct async_nats_inlet_ *inlet = nats->cursor_;
-        natsMsg *message;
         int count = 0, bytes;
 
         (void)natsSubscription_GetPending(inlet->subscription, &count, &bytes);
-        while (nats->cursor_ == inlet && count-- &&
-               natsSubscription_NextMsg(&message, inlet->subscription, 0) ==
-                   NATS_OK) {
-            inlet->receive(nats, inlet, message);
+        while (nats->cursor_ == inlet && count--) {
+            natsMsg *message = NULL; /* it keeps one that says "nobody" */
+
+            (void)natsSubscription_NextMsg(&message, inlet->subscription, 0);
+            if (message)
+                inlet->receive(nats, inlet, message);
             natsMsg_Destroy(message);
         }
         if (nats->cursor_ == inlet)

@@ -295,6 +295,41 @@ static void r7_watch_is_told_what_is_wanted_of_a_descriptor(void **state)
                  "two: done\n");
 }
 
+static int refuses_7(void *arg, int fd, int events)
+{
+    (void)arg;
+    return fd == 7 && events ? ASYNC_EFULL : 0;
+}
+
+static void r7_a_new_host_is_told_what_is_waited_for(void **state)
+{
+    static const struct async_host refuses = {count_notify, refuses_7, NULL};
+    struct waiting one = {.name = "one", .fd = 7}, two = {.name = "two"};
+    struct waiting far = {.name = "far"};
+
+    (void)state;
+    two.fd = 7;
+    spawn(0, reader, &one);
+    spawn(1, reader, &two);
+    (void)async_poll(&loop, 0);
+    async_attach(&loop, NULL);
+    wanted = 0; /* another one, or the same that has begun anew */
+    async_attach(&loop, &counter);
+    assert_trace("watch 1\n"
+                 "watch 1\n");
+
+    far.fd = 7 + ASYNC_FD_LINES_; /* waits in their line */
+    async_attach(&loop, &refuses);
+    spawn(2, reader, &far);
+    (void)async_poll(&loop, 0);
+    assert_trace("one: full: no place left\n"
+                 "two: full: no place left\n");
+    async_ready(&loop, far.fd, ASYNC_READABLE);
+    (void)async_poll(&loop, 0);
+    assert_trace("far: done\n");
+    assert_int_equal(loop.coming_, 0);
+}
+
 /* ---- on poll, epoll, one descriptor -------------------------------------- */
 
 struct kind {
@@ -713,6 +748,7 @@ int main(void)
         host_claim(r5_wakes_before_a_poll_notify_once),
         host_claim(r6_a_poll_inside_a_poll_is_a_mistake),
         host_claim(r7_watch_is_told_what_is_wanted_of_a_descriptor),
+        host_claim(r7_a_new_host_is_told_what_is_waited_for),
         host_claim(a_signal_handler_wakes_and_leaves_errno_alone),
         host_claim(a_turn_in_which_the_last_task_ends_does_not_sleep),
         host_claim(what_is_told_twice_is_reported_once),

@@ -22,7 +22,13 @@ static int faulty_poll(struct pollfd *fds, nfds_t count, int timeout);
 #define sched_yield yield_seen
 #define pipe faulty_pipe
 #define poll faulty_poll
+#include "async_post.h"
+static void overtaken_post(struct async_loop *loop, struct async_post *post,
+                           void (*fn)(struct async_loop *loop,
+                                      struct async_post *post));
+#define async_post_send overtaken_post
 #include "async_remote.h"
+#undef async_post_send
 #undef sched_yield
 #undef pipe
 #undef poll
@@ -526,6 +532,38 @@ static void a_cancel_before_the_start_arrives_all_the_same(void **state)
 
     assert_trace("a canceled\n");
     assert_int_equal(job.rc, ASYNC_ECANCELED);
+    assert_nothing_left();
+}
+
+/* Who spawns a call may be held up before it is sent: others know it by then,
+ * and their cancel is there first. */
+static int is_overtaken;
+
+static void overtaken_post(struct async_loop *loop, struct async_post *post,
+                           void (*fn)(struct async_loop *loop,
+                                      struct async_post *post))
+{
+    if (is_faulty() && is_overtaken) {
+        is_overtaken = 0;
+        async_cancel_on(&call);
+    }
+    async_post_send(loop, post, fn);
+}
+
+static void a_cancel_that_overtakes_its_call_is_not_lost(void **state)
+{
+    (void)state;
+    job.until = &never;
+    is_overtaken = 1;
+    start();
+    join_as(0);
+    run_home();
+    run_there();
+    run_home();
+
+    assert_trace("a canceled\n");
+    assert_int_equal(job.rc, ASYNC_ECANCELED);
+    assert_int_equal(job.cleaned, 1);
     assert_nothing_left();
 }
 
@@ -1299,6 +1337,7 @@ int main(void)
         remote_claim(a_cancel_crosses_over_and_is_waited_for),
         remote_claim(a_second_cancel_does_not_cut_the_clean_up_short),
         remote_claim(a_cancel_before_the_start_arrives_all_the_same),
+        remote_claim(a_cancel_that_overtakes_its_call_is_not_lost),
         remote_claim(ended_there_before_the_cancel_at_home_it_has_ended),
         remote_claim(a_cancel_while_the_end_is_on_its_way_home_is_nothing),
         remote_claim(it_ends_while_the_cancel_is_on_its_way_there),

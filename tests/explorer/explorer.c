@@ -585,6 +585,15 @@ static void read_modify_write(const volatile void *word, size_t size, int order)
         return __tsan_atomic##bits##_compare_exchange_strong(                  \
             word, from, to, order, else_order);                                \
     }                                                                          \
+    type __tsan_atomic##bits##_compare_exchange_val( /* clang's */             \
+        volatile type *word, type from, type to, int order, int else_order);   \
+    type __tsan_atomic##bits##_compare_exchange_val(                           \
+        volatile type *word, type from, type to, int order, int else_order)    \
+    {                                                                          \
+        (void)__tsan_atomic##bits##_compare_exchange_strong(word, &from, to,   \
+                                                            order, else_order);\
+        return from;                                                           \
+    }                                                                          \
     CHANGE(bits, type, exchange, value)                                        \
     CHANGE(bits, type, fetch_add, (type)(was + value))                         \
     CHANGE(bits, type, fetch_sub, (type)(was - value))                         \
