@@ -266,18 +266,14 @@ def nats_server():
 
 def call_remote(command, count, is_serial):
     """Like call: a NATS server, a worker and a caller; one call after the other
-    all on one core. A bare worker is the limit's."""
-    program, workload = command
+    all on one core."""
     port = free_port()
     place = (lambda command: pinned(0, command)) if is_serial else list
-    worker = [program, workload]
-    if workload.endswith("-bare"):
-        worker = [f"{OUT}/remote-limit", workload.replace("-bare", "-loop")]
     with tempfile.TemporaryFile("w+") as said, \
          started(place([nats_server(), "-a", "127.0.0.1", "-p", port]), said) as server:
         if not accepts(int(port), server):
             return no_service(server, said)
-        with started(place([*worker, "worker", port]), subprocess.PIPE, said) as worker, worker.stdout:
+        with started(place([*command, "worker", port]), subprocess.PIPE, said) as worker, worker.stdout:
             if not select.select([worker.stdout], [], [], 10)[0] or not worker.stdout.readline():
                 return no_service(worker, said)
             return call(place([*command, "caller", port, count, str(worker.pid), str(server.pid)]))

@@ -4,14 +4,13 @@
  *
  * remote1      one task, one call after the other
  * remote1000   a thousand tasks that do so
- * remote1-bare, remote1000-bare   our caller; the worker is remote-limit's
- *              remote1-loop, remote1000-loop
  *
  *     build: cc -O2 -DNDEBUG -I. bench/peers/remote-ours.c -o $OUT -lnats
  * -pthread packages: libnats-dev nats-server version: PATH=$PATH:/usr/sbin
  * nats-server --version
  */
 #include "adapters/async_nats_worker.h"
+#include "async_gather.h"
 
 #define PEER "remote-ours"
 #include "../remote.h"
@@ -50,7 +49,7 @@ static struct server {
     struct async_nats nats;
     struct async_nats_worker worker;
     struct async_nats_service service;
-    struct async_nats_flush flush;
+    struct async_nats_flushing flush;
     struct echo_served slots[SLOTS];
 } server_frame;
 
@@ -178,8 +177,7 @@ static void call(const char *workload, const char *url, long count,
 
 int main(int argc, char **argv)
 {
-    static const char *const ways[] = {"remote1", "remote1-bare", "remote1000",
-                                       "remote1000-bare", NULL};
+    static const char *const ways[] = {"remote1", "remote1000", NULL};
 
     return remote(argc, argv, ways, serve, call);
 }
