@@ -6,10 +6,10 @@
  * Starts a nats-server of its own, on a free port of 127.0.0.1 and in a
  * directory of its own under TMPDIR, and kills it and starts it again; workers
  * that are killed are processes, this program itself. What a job does is a line
- * in a file. It waits for what happens, for 30 seconds at the most. SEED and
+ * in a file. It waits for what happens, for LIMIT_MS at the most. SEED and
  * ROUNDS, from the environment, are the last test's.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,13 +19,13 @@
 
 #include "adapters/async_nats_jobs.h"
 
-#ifndef ASYNC_NATS_FUNCTION
-#define ASYNC_NATS_FUNCTION ASYNC_NATS_DESCRIBE_
-#endif
-
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +33,11 @@
 ASYNC_NATS_FUNCTION(work, 1, (u32, number, u32, how), ())
 ASYNC_NATS_JOB(work)
 
-enum { DONE, FAILS, HANGS, LASTS, DIES, BOTH_SLOTS = 2, LIMIT_MS = 30000 };
+#ifndef LIMIT_MS
+#define LIMIT_MS 30000
+#endif
+
+enum { DONE, FAILS, HANGS, LASTS, DIES }; /* how a job goes */
 
 /* ---- the server --------------------------------------------------------- */
 
@@ -60,13 +64,25 @@ static void pause_ms(long ms)
     nanosleep(&time, NULL);
 }
 
+/* A child that does not outlive us, whatever ends us. */
+static pid_t forks(void)
+{
+    pid_t process = fork();
+
+#ifdef __linux__
+    if (process == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+    return process;
+}
+
 static void server_starts(void)
 {
     char number[16];
     int i, quiet;
 
     snprintf(number, sizeof number, "%d", port);
-    server = fork();
+    server = forks();
     if (server == 0) {
         quiet = open(log_path, O_WRONLY);
         dup2(quiet, 1);
@@ -297,6 +313,23 @@ static uint64_t parked(void)
     return counts.parked;
 }
 
+/* The same while workers run; UINT64_MAX: the server does not say. */
+static uint64_t parked_now(void)
+{
+    uint64_t count = UINT64_MAX;
+
+    (void)async_nats_jobs_sum_(&jobs, jobs.parked_, &count);
+    return count;
+}
+
+static uint64_t waiting_now(void)
+{
+    uint64_t count = UINT64_MAX;
+
+    (void)async_nats_jobs_sum_(&jobs, jobs.stream_, &count);
+    return count;
+}
+
 /* Workers, until something is so; then they are drained, or canceled. */
 struct play {
     struct async_frame async;
@@ -328,9 +361,8 @@ static async play(struct async_loop *at, void *frame)
         async_spawn(at, &self->task[self->i], async_nats_jobs_work,
                     &self->worker[self->i]);
     }
-    async_catch(self->rc,
-                async_timeout(at, &self->timer, LIMIT_MS,
-                              async_until(at, self->until())));
+    async_catch(self->rc, async_timeout(at, &self->timer, LIMIT_MS,
+                                        async_until(at, self->until())));
     self->late = self->rc < 0;
     if (self->cancels)
         for (self->i = 0; self->i < self->workers; self->i++)
@@ -338,9 +370,8 @@ static async play(struct async_loop *at, void *frame)
     else
         async_nats_jobs_drain(&jobs);
     if (self->then) {
-        async_catch(self->rc,
-                    async_timeout(at, &self->timer, LIMIT_MS,
-                                  async_until(at, self->then())));
+        async_catch(self->rc, async_timeout(at, &self->timer, LIMIT_MS,
+                                            async_until(at, self->then())));
         self->late |= self->rc < 0;
     }
     for (self->i = 0; self->i < self->workers; self->i++) {
@@ -368,7 +399,7 @@ static void plays(struct play *with)
 static pid_t worker_starts(unsigned tries, unsigned silent_ms, unsigned slots)
 {
     char a[16], b[16], c[16];
-    pid_t process = fork();
+    pid_t process = forks();
 
     if (process)
         return process;
@@ -619,6 +650,28 @@ static void a_worker_goes_on_when_the_server_is_there_again(void **state)
     ends(process);
 }
 
+static int it_ends_without_a_server(void)
+{
+    if (!it_has_begun())
+        return 0;
+    if (!released)
+        server_is_killed();
+    released = 1;
+    if (one_is_done() && !server)
+        server_starts();
+    return server && waiting_now() == 0;
+}
+
+static void a_job_that_ends_while_the_server_is_away_is_done(void **state)
+{
+    (void)state;
+    jobs.silent_ms = 3 * LIMIT_MS;
+    assert_int_equal(opens(), ASYNC_DONE);
+    submitted(1, HANGS);
+    plays(&(struct play){.until = it_ends_without_a_server, .slots_each = 2});
+    assert_int_equal(marks('s', 1), 1);
+}
+
 /* ---- what fails --------------------------------------------------------- */
 
 static int one_is_parked(void)
@@ -626,8 +679,8 @@ static int one_is_parked(void)
     return marks('s', 1) == jobs.retry.tries;
 }
 
-static void a_job_that_fails_is_parked_after_its_tries_with_the_reason(
-    void **state)
+static void
+a_job_that_fails_is_parked_after_its_tries_with_the_reason(void **state)
 {
     struct async_nats_parked it = {0};
 
@@ -698,15 +751,6 @@ static void a_blocking_job_fails_with_its_text(void **state)
     assert_int_equal(does(NEXT, &it), ASYNC_DONE);
     assert_int_equal(it.code, 8);
     assert_string_equal(it.text, "eight");
-}
-
-/* While workers run. */
-static uint64_t parked_now(void)
-{
-    uint64_t count = 0;
-
-    (void)async_nats_jobs_sum_(&jobs, jobs.parked_, &count);
-    return count;
 }
 
 static int it_is_parked(void)
@@ -843,8 +887,8 @@ static void a_drain_finishes_what_runs_and_takes_no_more(void **state)
     assert_int_equal(opens(), ASYNC_DONE);
     for (i = 0; i < 4; i++)
         submitted(i, HANGS);
-    plays(&(struct play){
-        .until = two_run, .slots_each = 2, .then = they_go_on});
+    plays(
+        &(struct play){.until = two_run, .slots_each = 2, .then = they_go_on});
     assert_int_equal(marks('s', UINT32_MAX), 2);
     assert_int_equal(marks('e', UINT32_MAX), 2);
     assert_int_equal(waiting(), 2);
@@ -1023,6 +1067,15 @@ static void no_job_is_lost_when_workers_and_server_are_killed(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static int removes(const char *path, const struct stat *is, int kind,
+                   struct FTW *where)
+{
+    (void)is;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
 int main(int count, char **args)
 {
     const struct CMUnitTest tests[] = {
@@ -1036,6 +1089,7 @@ int main(int count, char **args)
         TEST(without_a_server_nothing_is_promised),
         TEST(a_job_whose_worker_is_killed_goes_to_another),
         TEST(a_worker_goes_on_when_the_server_is_there_again),
+        TEST(a_job_that_ends_while_the_server_is_away_is_done),
         TEST(a_job_that_fails_is_parked_after_its_tries_with_the_reason),
         TEST(a_parked_job_can_be_taken_back_or_thrown_away),
         TEST(a_blocking_job_fails_with_its_text),
@@ -1077,5 +1131,6 @@ int main(int count, char **args)
     async_executor_stop(&talks, ASYNC_STOP_DRAIN);
     async_executor_stop(&computes, ASYNC_STOP_DRAIN);
     nats_Close();
+    nftw(directory, removes, 16, FTW_DEPTH | FTW_PHYS);
     return failed;
 }
