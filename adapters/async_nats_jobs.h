@@ -82,12 +82,14 @@
  *    comes within same_ms. After a restart the server knows only the ids of
  *    jobs that are not done.
  * 3. Tries are counted by the server, as deliveries: also those to a worker
- *    that died. A kill of the server may take one back.
+ *    that died, or was canceled. A kill of the server may take one back.
  * 4. The executor is for what is said to the server, which blocks; two threads
  *    do. It is not the one that runs jobs: those would hold up the word that
  *    they are alive (asserted).
  * 5. Jobs of a version that nobody works on wait, without end, and are counted.
  *    Those of a version are of one shape: others are parked.
+ * 6. The loop's memory stays until the client's threads are gone: it is static,
+ *    or nats_Close is called before it goes.
  *
  * A job's life, in the streams async_jobs_NAME and async_parked_NAME
  *
@@ -105,6 +107,38 @@
 #include "async_nats_jobs_worker.h" /* all of it but the line of a job */
 
 /* ---- the line of a job -------------------------------------------------- */
+
+static inline void
+async_nats_jobs_prepare_(struct async_nats_jobs_worker *self,
+                         struct async_nats_jobs *jobs,
+                         const struct async_nats_job_kind_ *kind, async_fn *fn,
+                         void *slots, size_t size, unsigned count)
+{
+    static const struct async_nats_jobs_worker zero = ASYNC_ZERO_;
+    void *arg = self->arg;
+    unsigned i;
+
+    ASYNC_ASSERT(!async_nats_runs_(&self->async),
+                 "a worker is prepared while it works: drain it first, or use "
+                 "another one; or its storage was not all-zero");
+    *self = zero;
+    self->arg = arg;
+    self->jobs_ = jobs;
+    self->kind_ = *kind;
+    self->fn_ = fn;
+    self->slots_ = (unsigned char *)slots;
+    self->size_ = size;
+    self->count_ = count;
+    memset(slots, 0, size * count);
+    for (i = 0; i < count; i++) {
+        struct async_nats_job *slot = async_nats_jobs_slot_(self, i);
+
+        slot->jobs = jobs;
+        slot->arg = arg;
+        slot->worker_ = self;
+        slot->frame_ = self->slots_ + i * size;
+    }
+}
 
 /* At the top of a file, without a semicolon, after the function's line:
  *

@@ -1,9 +1,7 @@
-/* async_nats_jobs_store.h: jobs in a NATS server's files: put there, counted,
- * parked, taken back.
+/* async_nats_jobs_store.h: jobs in a NATS server's files, waiting and parked.
  * SPDX-License-Identifier: MIT
  *
- * Included by async_nats_jobs.h, where the program that shows it is: include
- * that.
+ * Included by async_nats_jobs.h, where the program that shows it is.
  */
 #ifndef ASYNC_NATS_JOBS_STORE_H
 #define ASYNC_NATS_JOBS_STORE_H
@@ -23,14 +21,15 @@ enum {
 /* Jobs that are submitted here, worked on here, or both, and a connection of
  * their own. Yours; all-zero, but for what is yours, before the open. */
 struct async_nats_jobs {
-    /* yours, before the open; 0 is what is said here. Of streams that are there
-     * already, only what their maker has said counts */
+    /* yours, before the open; 0 is what is said here. Of same_ms and replicas
+     * counts what was said by who made the streams, of silent_ms what was said
+     * by the last worker */
     struct async_retry retry; /* 5 tries in all; 1 s before the second, then
                                * twice as long each time, up to 1 minute */
     uint32_t silent_ms; /* 30000; a worker that is silent for so long is dead */
     uint32_t same_ms;   /* 120000; an id within so long is the same job */
     uint32_t wait_ms;   /* 5000; the server answers within, or it is gone */
-    int replicas;       /* 1; servers of a cluster that keep each job */
+    uint32_t replicas;  /* 1; servers of a cluster that keep each job */
 
     /* to read */
     char reason[160]; /* why the open has failed, a sentence */
@@ -125,24 +124,19 @@ static inline int async_nats_jobs_name_(const char *name, size_t most)
     return length > 0 && length < most && name[length] == 0;
 }
 
-/* "async.<what>.<jobs>.<function>.<version>". 0; ASYNC_EINVAL: too long. */
+/* "async.<what>.<jobs>.<function>.<version>". 0; ASYNC_EINVAL. */
 static inline int
 async_nats_jobs_subject_(char *out, const char *what,
                          const struct async_nats_jobs *jobs,
                          const struct async_nats_function *function)
 {
-    int length =
-        snprintf(out, ASYNC_NATS_JOBS_SUBJECT_, "async.%s.%s.%s.%lu", what,
-                 jobs->name_, function->name, (unsigned long)function->version);
-
-    return length < ASYNC_NATS_JOBS_SUBJECT_ &&
-                   async_nats_jobs_name_(function->name, 64)
-               ? 0
-               : ASYNC_EINVAL;
+    (void)snprintf(out, ASYNC_NATS_JOBS_SUBJECT_, "async.%s.%s.%.63s.%lu", what,
+                   jobs->name_, function->name,
+                   (unsigned long)function->version);
+    return async_nats_jobs_name_(function->name, 64) ? 0 : ASYNC_EINVAL;
 }
 
-/* What is to be said has no end while the server is away; so it is not begun.
- */
+/* What is said while the server is away waits, and is sent later: not begun. */
 static inline int async_nats_jobs_away_(const struct async_nats_jobs *jobs)
 {
     return natsConnection_Status(jobs->connection_) !=
@@ -229,6 +223,11 @@ static inline int async_nats_jobs_closes_(struct async_job *job, void *arg)
     return 0;
 }
 
+static inline uint32_t async_nats_or_(uint32_t value, uint32_t otherwise)
+{
+    return value ? value : otherwise;
+}
+
 /* Awaitable: connects, on a thread, and makes the streams of these jobs if they
  * are not there. `name` is of letters, digits, _ and -, up to 31. `options`,
  * yours until this is over, say where the server is and who we are; NULL:
@@ -255,20 +254,13 @@ static inline async_status async_nats_jobs_open(struct async_loop *loop,
                        name);
         (void)snprintf(jobs->parked_, sizeof jobs->parked_, "async_parked_%s",
                        name);
-        if (!jobs->retry.tries)
-            jobs->retry.tries = 5;
-        if (!jobs->retry.first_ms)
-            jobs->retry.first_ms = 1000;
-        if (!jobs->retry.max_ms)
-            jobs->retry.max_ms = 60000;
-        if (!jobs->silent_ms)
-            jobs->silent_ms = 30000;
-        if (!jobs->same_ms)
-            jobs->same_ms = 120000;
-        if (!jobs->wait_ms)
-            jobs->wait_ms = 5000;
-        if (!jobs->replicas)
-            jobs->replicas = 1;
+        jobs->retry.tries = (uint16_t)async_nats_or_(jobs->retry.tries, 5);
+        jobs->retry.first_ms = async_nats_or_(jobs->retry.first_ms, 1000);
+        jobs->retry.max_ms = async_nats_or_(jobs->retry.max_ms, 60000);
+        jobs->silent_ms = async_nats_or_(jobs->silent_ms, 30000);
+        jobs->same_ms = async_nats_or_(jobs->same_ms, 120000);
+        jobs->wait_ms = async_nats_or_(jobs->wait_ms, 5000);
+        jobs->replicas = async_nats_or_(jobs->replicas, 1);
         jobs->reason[0] = 0;
         jobs->loop_ = loop;
         jobs->executor_ = executor;
@@ -317,6 +309,8 @@ async_nats_submission_id_(struct async_nats_submission *self, uint64_t print)
     natsInbox *unique = NULL;
     natsStatus status;
 
+    if (self->id && (!*self->id || strpbrk(self->id, "\r\n")))
+        return NATS_INVALID_ARG;
     if (self->id || (self->failed_ && self->print_ == print))
         return NATS_OK;
     status = natsInbox_Create(&unique);
@@ -557,8 +551,7 @@ static inline int async_nats_parked_ends_(struct async_job *job, void *arg)
 
 /* Awaitable: the parked job waits for a worker again, with all its tries. A
  * retry that has failed may be repeated. Errors as in NAME_submit;
- * ASYNC_EINVAL: it is not there any more. If canceled here: when the server has
- * answered. */
+ * ASYNC_EINVAL: it is gone. If canceled here: when the server has answered. */
 static inline async_status
 async_nats_parked_retry(struct async_loop *loop, struct async_nats_jobs *jobs,
                         struct async_nats_parked *parked)

@@ -1,10 +1,10 @@
 /* async_nats_jobs_worker.h: jobs are taken, run, and told of.
  * SPDX-License-Identifier: MIT
  *
- * Included by async_nats_jobs.h, where the program that shows it is: include
- * that. A slot is a task, and asks the server for one job after the other. A
- * thread of the client's gets the answers; whatever else is said to the server
- * is said on the executor.
+ * Included by async_nats_jobs.h, where the program that shows it is. A slot is
+ * a task, and asks the server for one job after the other. A thread of the
+ * client's gets the answers; whatever else is said to the server is said on the
+ * executor.
  */
 #ifndef ASYNC_NATS_JOBS_WORKER_H
 #define ASYNC_NATS_JOBS_WORKER_H
@@ -277,6 +277,7 @@ static inline void async_nats_jobs_arrive_(natsConnection *connection,
             continue;
         if (ack) {
             slot->message_ = message;
+            slot->ack_ = ack;
         } else {
             if (natsMsgHeader_Get(message, "Status", &said) == NATS_OK &&
                 strcmp(said, "408") != 0)
@@ -319,7 +320,6 @@ static inline int async_nats_job_open_(struct async_nats_job *self)
     struct async_nats_head head;
     int error;
 
-    self->ack_ = natsMsg_GetReply(self->message_);
     self->gives_back_ = 0;
     self->code = 0;
     self->text[0] = 0;
@@ -424,7 +424,6 @@ static inline async_status async_nats_job_slot_(struct async_loop *loop,
         async_catch(self->status_, async_join(loop, &self->runner_));
     }
     if (self->message_) {
-        self->ack_ = natsMsg_GetReply(self->message_);
         self->gives_back_ = self->runs_ || self->status_ == ASYNC_PENDING;
         async_catch(self->rc_, async_offload(loop, executor, &self->ticket_,
                                              async_nats_job_settles_, self));
@@ -492,6 +491,10 @@ static inline int async_nats_jobs_begins_(struct async_job *job, void *arg)
     if (status == NATS_OK)
         status = natsSubscription_SetOnCompleteCB(self->subscription_,
                                                   async_nats_jobs_left_, self);
+    if (status != NATS_OK) {
+        natsSubscription_Destroy(self->subscription_);
+        self->subscription_ = NULL;
+    }
     return async_nats_jobs_error_(status);
 }
 
@@ -568,40 +571,6 @@ static inline async_status async_nats_jobs_work(struct async_loop *loop,
     natsSubscription_Destroy(self->subscription_);
     self->subscription_ = NULL;
     async_end();
-}
-
-/* ---- how it is prepared -------------------------------------------------- */
-
-static inline void
-async_nats_jobs_prepare_(struct async_nats_jobs_worker *self,
-                         struct async_nats_jobs *jobs,
-                         const struct async_nats_job_kind_ *kind, async_fn *fn,
-                         void *slots, size_t size, unsigned count)
-{
-    static const struct async_nats_jobs_worker zero = ASYNC_ZERO_;
-    void *arg = self->arg;
-    unsigned i;
-
-    ASYNC_ASSERT(!async_nats_runs_(&self->async),
-                 "a worker is prepared while it works: drain it first, or use "
-                 "another one; or its storage was not all-zero");
-    *self = zero;
-    self->arg = arg;
-    self->jobs_ = jobs;
-    self->kind_ = *kind;
-    self->fn_ = fn;
-    self->slots_ = (unsigned char *)slots;
-    self->size_ = size;
-    self->count_ = count;
-    memset(slots, 0, size * count);
-    for (i = 0; i < count; i++) {
-        struct async_nats_job *slot = async_nats_jobs_slot_(self, i);
-
-        slot->jobs = jobs;
-        slot->arg = arg;
-        slot->worker_ = self;
-        slot->frame_ = self->slots_ + i * size;
-    }
 }
 
 #endif /* ASYNC_NATS_JOBS_WORKER_H */

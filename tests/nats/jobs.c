@@ -22,6 +22,8 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -32,12 +34,14 @@
 
 ASYNC_NATS_FUNCTION(work, 1, (u32, number, u32, how), ())
 ASYNC_NATS_JOB(work)
+ASYNC_NATS_FUNCTION(enlarge, 1, (bytes(2000000), picture), ())
+ASYNC_NATS_JOB(enlarge)
 
 #ifndef LIMIT_MS
 #define LIMIT_MS 30000
 #endif
 
-enum { DONE, FAILS, HANGS, LASTS, DIES }; /* how a job goes */
+enum { DONE, FAILS, HANGS, LASTS, DIES, COUNTS }; /* how a job goes */
 
 /* ---- the server --------------------------------------------------------- */
 
@@ -157,6 +161,14 @@ static unsigned marks(char what, unsigned number)
 
 static unsigned running, most, lasts_ms;
 static int released, fails_no_more;
+static char last_id[64];    /* of a job that has begun */
+static unsigned most_tries; /* of any */
+static const char greeting[] = "arg";
+
+enum { STREAM = 600, A_ROUND = 20 };
+
+static volatile size_t ended; /* of a stream of jobs; atomic */
+static unsigned ends_of[STREAM];
 
 struct worked {
     struct work_job base;
@@ -172,6 +184,15 @@ static async worked(struct async_loop *loop, void *frame)
     async_begin(base);
     assert_int_equal(self->zero, 0);
     self->zero = 1;
+    assert_ptr_equal(base->job.arg, greeting);
+    snprintf(last_id, sizeof last_id, "%s", base->job.id);
+    if (base->job.tries > most_tries)
+        most_tries = base->job.tries;
+    if (base->arguments.how == COUNTS) {
+        ends_of[base->arguments.number]++;
+        async_atomic_store_(&ended, ended + 1);
+        async_return();
+    }
     mark('s', base->arguments.number);
     if (++running > most)
         most = running;
@@ -185,7 +206,7 @@ static async worked(struct async_loop *loop, void *frame)
         async_fail(async_nats_job_fail(&base->job, 7, "seven\nis too many"));
     mark('e', base->arguments.number);
     async_finally();
-    running--;
+    running -= base->arguments.how != COUNTS;
     async_end();
 }
 
@@ -209,7 +230,7 @@ static int worked_blocking(struct work_job *self)
 static struct async_loop loop;
 static struct async_executor talks, computes;
 static struct async_nats_jobs jobs;
-static char queue[32];
+static char queue[64];
 static int queues;
 
 /* One thing that is awaited. */
@@ -350,6 +371,7 @@ static async play(struct async_loop *at, void *frame)
 
     async_begin(self);
     for (self->i = 0; self->i < self->workers; self->i++) {
+        self->worker[self->i].arg = (void *)(size_t)greeting;
         if (self->blocks)
             work_work_blocking(&self->worker[self->i], &jobs, worked_blocking,
                                &computes, self->slots[self->i],
@@ -432,6 +454,7 @@ static int worker_main(char **args)
         pause_ms(20);
         status = opens();
     }
+    worker.arg = (void *)(size_t)greeting;
     do {
         work_work(&worker, &jobs, worked, slots, sizeof slots[0],
                   (unsigned)atoi(args[5]));
@@ -460,7 +483,7 @@ static int setup(void **state)
     jobs = zero;
     jobs.retry.first_ms = jobs.retry.max_ms = 20;
     jobs.wait_ms = 2000;
-    running = most = 0;
+    running = most = most_tries = 0;
     lasts_ms = 1;
     released = fails_no_more = 0;
     snprintf(queue, sizeof queue, "test_%d", queues++);
@@ -538,6 +561,9 @@ static void an_id_submitted_twice_is_one_job(void **state)
     assert_false(first.submission.was_there);
     assert_true(second.submission.was_there);
     assert_int_equal(waiting(), 1);
+    plays(&(struct play){.until = one_is_done});
+    assert_string_equal(last_id, "invoice 4711");
+    assert_int_equal(marks('s', 1), 1);
 }
 
 static void a_submission_that_is_done_is_another_job_the_next_time(void **state)
@@ -570,6 +596,33 @@ static void a_submission_without_an_answer_is_the_same_job_again(void **state)
     assert_int_equal(waiting(), 3);
 }
 
+struct enlarging {
+    struct async_frame async;
+    struct enlarge_submission submission;
+};
+
+static struct enlarge_arguments huge;
+
+static async enlarging(struct async_loop *at, void *frame)
+{
+    struct enlarging *self = frame;
+
+    async_begin(self);
+    await(enlarge_submit(at, &jobs, &self->submission, huge));
+    async_end();
+}
+
+static void what_is_too_large_is_refused(void **state)
+{
+    static struct enlarging frame;
+
+    (void)state;
+    huge.picture.length = sizeof huge.picture.at;
+    assert_int_equal(opens(), ASYNC_DONE);
+    assert_int_equal(async_run(&loop, enlarging, &frame), ASYNC_NATS_ESIZE);
+    assert_int_equal(waiting(), 0);
+}
+
 /* ---- what is killed ----------------------------------------------------- */
 
 static void a_job_outlives_a_server_that_is_killed(void **state)
@@ -598,14 +651,22 @@ static void without_a_server_nothing_is_promised(void **state)
     assert_int_equal(submits(&call, 1, DONE), ASYNC_NATS_EGONE);
     assert_int_equal(does(COUNT, &counts), ASYNC_NATS_EGONE);
     assert_int_equal(does(NEXT, &first), ASYNC_NATS_EGONE);
-    assert_int_equal(does(CLOSE, NULL), ASYNC_DONE);
-    assert_int_equal(opens(), ASYNC_NATS_EGONE);
-    assert_true(jobs.reason[0]);
     server_starts();
-    assert_int_equal(opens(), ASYNC_DONE);
-    assert_int_equal(waiting(), 0);
+    while (does(COUNT, &counts) != ASYNC_DONE)
+        pause_ms(5);
+    assert_int_equal(counts.waiting, 0); /* nor was it sent later */
     assert_int_equal(submits(&call, 1, DONE), ASYNC_DONE);
     assert_int_equal(waiting(), 1);
+}
+
+static void an_open_without_a_server_says_why(void **state)
+{
+    (void)state;
+    server_is_killed();
+    assert_int_equal(opens(), ASYNC_NATS_EGONE);
+    assert_true(strlen(jobs.reason) > 10);
+    server_starts();
+    assert_int_equal(opens(), ASYNC_DONE);
 }
 
 static int it_has_begun(void)
@@ -734,7 +795,9 @@ static void a_parked_job_can_be_taken_back_or_thrown_away(void **state)
     assert_int_equal(waiting(), 1);
     assert_int_equal(does(RETRY, &first), ASYNC_EINVAL);
     fails_no_more = 1;
+    last_id[0] = 0;
     plays(&(struct play){.until = one_is_done});
+    assert_string_equal(last_id, first.id);
     assert_int_equal(marks('e', 1), 1);
     assert_int_equal(waiting(), 0);
 }
@@ -789,7 +852,7 @@ static void garbage_is_parked_and_never_run(void **state)
     struct async_nats_head head = {.kind = ASYNC_NATS_CALL_, .length = 8};
     struct async_nats_parked it = {0};
     unsigned char bytes[ASYNC_NATS_HEAD_ + 8] = {0};
-    char subject[64];
+    char subject[96];
     unsigned i;
 
     (void)state;
@@ -827,6 +890,11 @@ static int four_run(void)
     return running == 4;
 }
 
+static int six_are_done(void)
+{
+    return marks('e', UINT32_MAX) == 6;
+}
+
 static void a_worker_takes_no_more_than_it_has_slots_for(void **state)
 {
     unsigned i;
@@ -841,6 +909,9 @@ static void a_worker_takes_no_more_than_it_has_slots_for(void **state)
     assert_int_equal(marks('s', UINT32_MAX), 4);
     assert_int_equal(marks('e', UINT32_MAX), 4);
     assert_int_equal(waiting(), 2);
+    reopens();
+    plays(&(struct play){.until = six_are_done});
+    assert_int_equal(most_tries, 1); /* nor were they refused */
 }
 
 static void a_long_job_is_not_given_to_another(void **state)
@@ -895,6 +966,7 @@ static void a_drain_finishes_what_runs_and_takes_no_more(void **state)
     reopens();
     plays(&(struct play){.until = four_are_done});
     assert_int_equal(marks('s', UINT32_MAX), 4);
+    assert_int_equal(most_tries, 1);
     assert_int_equal(waiting(), 0);
 }
 
@@ -905,13 +977,79 @@ static int at_once(void)
 
 static void an_idle_worker_that_was_drained_has_swallowed_nothing(void **state)
 {
+    async_time began = async_clock_now();
+    int i;
+
     (void)state;
     assert_int_equal(opens(), ASYNC_DONE);
-    plays(&(struct play){.until = at_once, .slots_each = 8});
-    reopens();
+    for (i = 0; i < 10; i++) {
+        plays(&(struct play){.until = at_once, .slots_each = 8});
+        reopens();
+    }
+    /* nor did it wait until nobody asks any more */
+    assert_true((async_clock_now() - began) / (ASYNC_TICK_HZ / 1000) <
+                5 * ASYNC_NATS_JOBS_ASK_MS_);
     submitted(1, DONE);
     plays(&(struct play){.until = one_is_done});
     assert_int_equal(marks('s', 1), 1);
+}
+
+/* Submits them, on a thread, a few ahead. */
+static void *streams(void *arg)
+{
+    struct async_nats_head head = {.kind = ASYNC_NATS_CALL_, .length = 8};
+    unsigned char bytes[ASYNC_NATS_HEAD_ + 8];
+    struct work_arguments arguments = {.how = COUNTS};
+    natsConnection *connection = NULL;
+    jsCtx *js = NULL;
+    char subject[96];
+
+    snprintf(subject, sizeof subject, "async.jobs.%s.work.1", queue);
+    head.signature = async_nats_signature_(work_function());
+    async_nats_put_head_(&head, bytes);
+    if (natsConnection_ConnectTo(&connection, url) != NATS_OK ||
+        natsConnection_JetStream(&js, connection, NULL) != NATS_OK)
+        abort();
+    for (; arguments.number < STREAM; arguments.number++) {
+        while (arguments.number > async_atomic_load_(&ended) + 6)
+            sched_yield();
+        async_nats_encode_(&work_function()->arguments, &arguments,
+                           bytes + ASYNC_NATS_HEAD_);
+        if (js_Publish(NULL, js, subject, bytes, sizeof bytes, NULL, NULL) !=
+            NATS_OK)
+            abort();
+    }
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(connection);
+    return arg;
+}
+
+static size_t enough;
+
+static int enough_have_ended(void)
+{
+    return ended >= enough;
+}
+
+static void a_drain_in_a_stream_of_jobs_loses_and_repeats_none(void **state)
+{
+    pthread_t thread;
+    unsigned i;
+
+    (void)state;
+    jobs.silent_ms = 3 * LIMIT_MS;
+    ended = 0;
+    assert_int_equal(opens(), ASYNC_DONE);
+    assert_int_equal(pthread_create(&thread, NULL, streams, NULL), 0);
+    for (enough = A_ROUND; enough <= STREAM; enough += A_ROUND) {
+        plays(&(struct play){.until = enough_have_ended, .slots_each = 8});
+        reopens();
+    }
+    pthread_join(thread, NULL);
+    for (i = 0; i < STREAM; i++)
+        assert_int_equal(ends_of[i], 1);
+    assert_int_equal(most_tries, 1);
+    assert_int_equal(waiting(), 0);
 }
 
 static void a_canceled_worker_gives_its_jobs_back_at_once(void **state)
@@ -964,17 +1102,30 @@ static void a_drain_ends_also_without_a_server(void **state)
     server_starts();
 }
 
-/* ---- names -------------------------------------------------------------- */
+/* ---- open -------------------------------------------------------------- */
+
+static void an_id_that_cannot_be_is_refused(void **state)
+{
+    struct work_submission call = {0};
+
+    (void)state;
+    assert_int_equal(opens(), ASYNC_DONE);
+    call.submission.id = "a\r\nb";
+    assert_int_equal(submits(&call, 1, DONE), ASYNC_EINVAL);
+    call.submission.id = "";
+    assert_int_equal(submits(&call, 1, DONE), ASYNC_EINVAL);
+    assert_int_equal(waiting(), 0);
+}
 
 static void a_name_that_cannot_be_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "", "a.b", "a b", "*", ">", "a\n", "a_name_of_thirty_two_letters____"};
+        "", "a.b", "a b", "*", ">", "a\n", "thirty_two_letters______________"};
     unsigned i;
 
     (void)state;
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
-        snprintf(queue, sizeof queue, "%s", i == 6 ? "" : bad[i]);
+        snprintf(queue, sizeof queue, "%s", bad[i]);
         assert_int_equal(opens(), ASYNC_EINVAL);
     }
 }
@@ -1085,8 +1236,10 @@ int main(int count, char **args)
         TEST(an_id_submitted_twice_is_one_job),
         TEST(a_submission_that_is_done_is_another_job_the_next_time),
         TEST(a_submission_without_an_answer_is_the_same_job_again),
+        TEST(what_is_too_large_is_refused),
         TEST(a_job_outlives_a_server_that_is_killed),
         TEST(without_a_server_nothing_is_promised),
+        TEST(an_open_without_a_server_says_why),
         TEST(a_job_whose_worker_is_killed_goes_to_another),
         TEST(a_worker_goes_on_when_the_server_is_there_again),
         TEST(a_job_that_ends_while_the_server_is_away_is_done),
@@ -1099,9 +1252,11 @@ int main(int count, char **args)
         TEST(a_long_job_is_not_given_to_another),
         TEST(a_drain_finishes_what_runs_and_takes_no_more),
         TEST(an_idle_worker_that_was_drained_has_swallowed_nothing),
+        TEST(a_drain_in_a_stream_of_jobs_loses_and_repeats_none),
         TEST(a_canceled_worker_gives_its_jobs_back_at_once),
         TEST(a_blocking_job_is_told_of_a_cancel),
         TEST(a_drain_ends_also_without_a_server),
+        TEST(an_id_that_cannot_be_is_refused),
         TEST(a_name_that_cannot_be_is_refused),
         TEST(no_job_is_lost_when_workers_and_server_are_killed),
     };
