@@ -363,7 +363,7 @@ static inline void async_nats_accepted_(struct async_nats_call *call,
     static const char prefix[] = "async.worker.";
     size_t length = worker ? strlen(worker) : 0;
 
-    if (length >= sizeof call->worker_ ||
+    if (!worker || length >= sizeof call->worker_ ||
         strncmp(worker, prefix, sizeof prefix - 1) != 0 ||
         !async_nats_is_name_(worker + sizeof prefix - 1)) {
         async_nats_settle_(call, ASYNC_NATS_EMALFORMED);

@@ -46,7 +46,7 @@ static inline void async_nats_actor_hears_(struct async_nats *nats,
         async_nats_take_(service, &head, message);
     else
         async_nats_refuse_(worker, &head, ASYNC_NATS_EUNKNOWN,
-                           natsMsg_GetReply(message));
+                           async_nats_reply_to_(message));
 }
 
 /* Whoever has the name does not know this function; if nobody has it, the

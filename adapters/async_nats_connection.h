@@ -131,7 +131,9 @@ static inline void async_nats_turn_socket_(struct async_nats *nats)
 /* Sends what there is to send, as much as the socket takes. */
 static inline void async_nats_write_(struct async_nats *nats)
 {
-    natsConnection_ProcessWriteEvent(nats->connection_);
+    /* With nothing to send libnats takes the connection for closed. */
+    if (natsConnection_Buffered(nats->connection_) > 0)
+        natsConnection_ProcessWriteEvent(nats->connection_);
     if (nats->fd_ >= 0 && natsConnection_Buffered(nats->connection_) > 0)
         async_event_set(nats->loop, &nats->full_);
 }

@@ -280,6 +280,16 @@ static inline void async_nats_drop_(struct async_nats_serving *serving)
 
 /* ---- answers ------------------------------------------------------------ */
 
+/* Where the answers to a message go; NULL: nowhere. */
+static inline const char *async_nats_reply_to_(natsMsg *message)
+{
+    char *reply = (char *)natsMsg_GetReply(message); /* ours, as all of it */
+
+    if (reply)
+        async_nats_turn_address_(reply);
+    return reply;
+}
+
 /* An answer without a body. */
 static inline void async_nats_say_(struct async_nats_worker *worker,
                                    const struct async_nats_head *head,
@@ -455,9 +465,9 @@ static inline int async_nats_reads_head_(struct async_nats_worker *worker,
 
     if (!error)
         return 1;
-    async_nats_refuse_(worker, head, error,
-                       length < ASYNC_NATS_HEAD_ ? NULL
-                                                 : natsMsg_GetReply(message));
+    async_nats_refuse_(
+        worker, head, error,
+        length < ASYNC_NATS_HEAD_ ? NULL : async_nats_reply_to_(message));
     return 0;
 }
 
@@ -469,7 +479,7 @@ static inline void async_nats_arrive_(struct async_nats_service *service,
     struct async_nats_worker *worker = service->worker_;
     struct async_nats_turns_ *turns = async_nats_turns_of_(service);
     struct async_nats_serving *serving = service->free_.first;
-    const char *reply = natsMsg_GetReply(message);
+    const char *reply = async_nats_reply_to_(message);
 
     if (!worker->takes_ || !serving) {
         worker->busy++;
@@ -509,7 +519,7 @@ static inline void async_nats_take_(struct async_nats_service *service,
                                     natsMsg *message)
 {
     struct async_nats_worker *worker = service->worker_;
-    const char *reply = natsMsg_GetReply(message);
+    const char *reply = async_nats_reply_to_(message);
     struct async_nats_serving *known =
         *async_nats_known_(worker, head->origin, head->number);
 

@@ -110,7 +110,7 @@ static inline void async_nats_worker_hears_(struct async_nats *nats,
 {
     struct async_nats_worker *worker =
         ASYNC_NATS_WITH_(struct async_nats_worker, inlet_, inlet);
-    const char *reply = natsMsg_GetReply(message);
+    const char *reply = async_nats_reply_to_(message);
     struct async_nats_head head;
     struct async_nats_serving *known;
 
