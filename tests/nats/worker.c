@@ -600,6 +600,32 @@ static void a_blocking_call_is_accepted_and_then_answered(void **state)
     worker_drains();
 }
 
+static void a_call_goes_to_one_of_those_who_serve_it(void **state)
+{
+    natsSubscription *other; /* us */
+    int i;
+
+    (void)state;
+    ok(natsConnection_QueueSubscribeSync(&other, client, "async.call.twice",
+                                         "workers"));
+    for (i = 0; i < 32; i++) {
+        uint64_t number = call_twice(i, "one");
+        natsMsg *message = NULL;
+        int count, bytes;
+
+        ok(natsConnection_Flush(client)); /* what is for us has come */
+        ok(natsSubscription_GetPending(other, &count, &bytes));
+        if (count)
+            ok(natsSubscription_NextMsg(&message, other, PATIENCE));
+        else
+            expect_twice(number, 2 * i, "one");
+        natsMsg_Destroy(message);
+    }
+    natsSubscription_Destroy(other);
+    expect_all_is_well();
+    worker_drains();
+}
+
 static void a_slot_is_all_zero_before_each_call(void **state)
 {
     int i;
@@ -1483,6 +1509,7 @@ int main(void)
         worker_claim(a_call_that_ends_at_once_is_answered_by_its_result_alone),
         worker_claim(a_call_that_waits_is_accepted_and_then_answered),
         worker_claim(a_blocking_call_is_accepted_and_then_answered),
+        worker_claim(a_call_goes_to_one_of_those_who_serve_it),
         worker_claim(a_slot_is_all_zero_before_each_call),
         worker_claim(a_failure_travels_with_its_code_and_text),
         worker_claim(a_blocking_functions_failure_travels_too),
