@@ -733,7 +733,7 @@ static void a_result_that_got_lost_comes_with_the_next_ping(void **state)
     (void)state;
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_HAS_A_RESULT);
-    scene.ping_ms = 5;
+    scene.ping_ms = 100;
     ask_once();
 
     assert_trace("call: 42\n");
@@ -744,7 +744,7 @@ static void a_failure_that_got_lost_comes_with_the_next_ping(void **state)
     (void)state;
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_RUNS, FAKE_HAS_FAILED);
-    scene.ping_ms = 5;
+    scene.ping_ms = 100;
     ask_once();
 
     assert_trace("call: the function has failed\n");
