@@ -589,10 +589,11 @@ static void its_worker_has_forgotten_it(void **state)
     (void)state;
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_HAS_FORGOTTEN);
-    scene.ping_ms = 5;
+    scene.ping_ms = 100;
     ask_once();
 
     assert_trace("call: the worker died, or is out of reach\n");
+    assert_in_range(fake->pings, 1, 2); /* told, not guessed */
 }
 
 static void accepted_without_an_address_is_malformed(void **state)
@@ -1518,6 +1519,36 @@ static void with_retry_they_are_answered_when_it_is_back(void **state)
     assert_int_equal(fake->calls, 3);
 }
 
+static async is_asked_for(struct async_loop *on, void *frame)
+{
+    struct acts *self = frame;
+
+    async_begin(self);
+    (void)async_spawn(on, &self->task, calls, &self->once);
+    await(async_until(on, self->once.call.call.is_ & ASYNC_NATS_IS_ACCEPTED_));
+    server_kill(&server);
+    await(async_until(on, !async_nats_connected(&scene.nats)));
+    server_start(&server, NULL);
+    async_catch(self->rc, async_join(on, &self->task));
+    async_end();
+}
+
+static void
+a_worker_that_had_accepted_it_is_asked_when_both_are_back(void **state)
+{
+    (void)state;
+    own_server(NULL);
+    answer_with(FAKE_ACCEPTED, FAKE_FAILED);
+    ping_with(FAKE_HAS_A_RESULT);
+    fake_start(fake, server.url);
+    scene.tries = 2;
+    scene.ping_ms = 200;
+    run(is_asked_for);
+
+    assert_trace("call: 42\n");
+    assert_int_equal(fake->calls, 1); /* it did not run again */
+}
+
 static async stays_away(struct async_loop *on, void *frame)
 {
     struct acts *self = frame;
@@ -1612,6 +1643,42 @@ static void a_connection_is_opened_and_closed_and_leaves_nothing(void **state)
 
 enum { FLIGHT = 10 };
 
+static async leaves_one_waiting(struct async_loop *on, void *frame)
+{
+    struct acts *self = frame;
+
+    async_begin(self);
+    server_kill(&server);
+    await(async_until(on, !async_nats_connected(&scene.nats)));
+    (void)async_spawn(on, &self->task, calls, &self->once);
+    await(async_sleep_ms(on, 30));
+    trace("%d", (int)async_task_outcome(&self->task)); /* no try was used up */
+    async_end();
+}
+
+static async joins_it(struct async_loop *on, void *frame)
+{
+    static struct once after; /* the frame is the act's, which is over */
+    struct once *self = &after;
+
+    (void)frame;
+    async_begin(self);
+    async_catch(self->rc, async_join(on, &acts.task));
+    async_end();
+}
+
+static void a_close_ends_a_call_that_waits_for_the_server(void **state)
+{
+    (void)state;
+    own_server(NULL);
+    scene.tries = 3;
+    scene.first_ms = 1;
+    scene.after = joins_it;
+    run(leaves_one_waiting);
+
+    assert_trace("0\ncall: closed\n");
+}
+
 static async leaves_calls(struct async_loop *on, void *frame)
 {
     struct acts *self = frame;
@@ -1652,7 +1719,6 @@ static void a_close_ends_the_calls_in_flight(void **state)
 
     (void)state;
     answer_with(FAKE_ACCEPTED, FAKE_NOTHING);
-    scene.tries = 0;
     scene.after = joins_them;
     fake_start(fake, url());
     run(leaves_calls);
@@ -1865,11 +1931,13 @@ int main(int argc, char **argv)
         scene_claim(a_call_on_a_handle_goes_to_that_actor_only),
         scene_claim(the_server_goes_and_calls_in_flight_are_told_at_once),
         scene_claim(with_retry_they_are_answered_when_it_is_back),
+        scene_claim(a_worker_that_had_accepted_it_is_asked_when_both_are_back),
         scene_claim(a_connection_is_closed_while_its_server_is_away),
         scene_claim(the_server_may_go_again_and_again),
         scene_claim(open_says_why_when_no_server_is_there),
         scene_claim(a_connection_is_opened_and_closed_and_leaves_nothing),
         scene_claim(a_close_ends_the_calls_in_flight),
+        scene_claim(a_close_ends_a_call_that_waits_for_the_server),
         scene_claim(by_TLS_a_server_that_is_trusted_is_accepted),
         scene_claim(a_server_that_is_not_trusted_is_refused),
         scene_claim(a_server_that_wants_TLS_refuses_who_does_not),
