@@ -26,6 +26,7 @@ event2/event.h libevent-dev            libevent-devel     libevent-dev  libevent
 glib          libglib2.0-dev           glib2-devel        glib-dev      glib2       glib
 sdl2          libsdl2-dev              SDL2-devel         sdl2-dev      sdl2        sdl2
 nats/nats.h   libnats-dev              -                  -             -           cnats
+openssl       openssl                  openssl            openssl       openssl     openssl@3
 nats-server   nats-server              nats-server        nats-server   nats-server nats-server
 hyperfine     hyperfine                hyperfine          hyperfine     hyperfine   hyperfine
 clang         clang                    clang              clang         clang       -

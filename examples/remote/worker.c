@@ -12,6 +12,7 @@
  * milliseconds, "w1 begins 0 to 10000 at 1700000000000", and the same when it
  * ends; and at last "w1 has drained".
  */
+#define _GNU_SOURCE /* what -std=c99 hides: timespec_get */
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>

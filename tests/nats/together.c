@@ -419,6 +419,7 @@ static async cancels_both(struct async_loop *loop, void *frame)
     async_cancel(loop, &here.tasks[0]);
     async_catch(here.rc, async_join(loop, &here.tasks[0]));
     told("async", here.rc, 0);
+    await(async_until(loop, async_atomic_load_(&canceled) == 1));
     (void)async_spawn(loop, &here.tasks[0], wait_blocking_remote_task,
                       wait_blocking_remote_prepare(&here.wait_blocking,
                                                    &here.nats, nothing_too));
@@ -426,6 +427,7 @@ static async cancels_both(struct async_loop *loop, void *frame)
     async_cancel(loop, &here.tasks[0]);
     async_catch(here.rc, async_join(loop, &here.tasks[0]));
     told("blocking", here.rc, 0);
+    await(async_until(loop, async_atomic_load_(&canceled) == 2));
     here.rc = 0;
     async_end();
 }
@@ -434,7 +436,6 @@ static void a_cancel_here_reaches_the_function_there(void **state)
 {
     (void)state;
     run(cancels_both);
-    wait_for(&canceled, 2);
 
     assert_trace("async: canceled\nblocking: canceled\n");
 }
