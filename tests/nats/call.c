@@ -663,14 +663,27 @@ static void answer_the_first(struct fake *of_it, int count)
                      of_it->last_length);
 }
 
+static async is_answered_late(struct async_loop *on, void *frame)
+{
+    struct acts *self = frame;
+
+    async_begin(self);
+    (void)async_spawn(on, &self->task, calls, &self->once);
+    await(async_yield_now(on));
+    scene.nats.lost_ms = HOUR; /* from the second try on */
+    async_catch(self->rc, async_join(on, &self->task));
+    async_end();
+}
+
 static void the_answer_to_an_earlier_try_is_as_good(void **state)
 {
     (void)state;
     answer_with(FAKE_NOTHING);
     fake->called = answer_the_first;
-    scene.lost_ms = 200;
+    scene.lost_ms = 20;
     scene.tries = 2;
-    ask_once();
+    fake_start(fake, url());
+    run(is_answered_late);
 
     assert_trace("call: 42\n");
 }
@@ -694,7 +707,8 @@ static async is_pinged(struct async_loop *on, void *frame)
 
     async_begin(self);
     (void)async_spawn(on, &self->task, calls, &self->once);
-    await(async_until(on, fake_seen(fake, &fake->pings) >= 11));
+    await(async_until(on, fake_seen(fake, &fake->pings) >= 5 ||
+                              async_task_outcome(&self->task)));
     trace("answer");
     fake_answer_last(fake, FAKE_ECHO);
     async_catch(self->rc, async_join(on, &self->task));
@@ -706,8 +720,8 @@ static void while_pings_are_answered_it_may_take_any_time(void **state)
     (void)state;
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_RUNS);
-    scene.lost_ms = 300; /* counts no more once it is accepted */
-    scene.ping_ms = 30;
+    scene.lost_ms = 1000; /* counts no more once it is accepted */
+    scene.ping_ms = 250;
     fake_start(fake, url());
     run(is_pinged);
 
@@ -719,7 +733,7 @@ static void a_result_that_got_lost_comes_with_the_next_ping(void **state)
     (void)state;
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_HAS_A_RESULT);
-    scene.ping_ms = 5;
+    scene.ping_ms = 100;
     ask_once();
 
     assert_trace("call: 42\n");
@@ -730,7 +744,7 @@ static void a_failure_that_got_lost_comes_with_the_next_ping(void **state)
     (void)state;
     answer_with(FAKE_ACCEPTED);
     ping_with(FAKE_RUNS, FAKE_HAS_FAILED);
-    scene.ping_ms = 5;
+    scene.ping_ms = 100;
     ask_once();
 
     assert_trace("call: the function has failed\n");
@@ -1255,7 +1269,6 @@ static void a_program_without_a_loop_drives_it_while_it_blocks(void **state)
     assert_int_equal(status, ASYNC_ETIMEDOUT);
     status = async_run(&loop, closes, &scene.nats);
     assert_int_equal(status, ASYNC_DONE);
-    assert_int_equal(fake_wait(fake, &fake->cancels, 1), 0);
     assert_int_equal(async_loop_end(&loop), 0);
 }
 
@@ -1869,6 +1882,7 @@ int main(int argc, char **argv)
 
     if (argc == 4 && strcmp(argv[1], "serve") == 0)
         serve(argv);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* who hangs is known */
     if (getenv("ONLY"))
         cmocka_set_test_filter(getenv("ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

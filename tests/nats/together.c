@@ -518,6 +518,7 @@ int main(void)
         together_claim(a_limit_here_is_one_there),
     };
 
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* who hangs is known */
     if (getenv("ONLY"))
         cmocka_set_test_filter(getenv("ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
