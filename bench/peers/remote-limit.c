@@ -19,8 +19,7 @@
  *
  *     build: cc -O2 -DNDEBUG bench/peers/remote-limit.c -o $OUT -lnats
  *     packages: libnats-dev nats-server
- *     version: sed -n 's/^#define NATS_VERSION_STRING *"\(.*\)"/libnats \1/p'
- * /usr/include/nats/version.h
+ *     version: echo libnats $(pkg-config --modversion libnats)
  */
 #include <nats/nats.h>
 #include <poll.h>
