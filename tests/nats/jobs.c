@@ -374,6 +374,29 @@ static uint64_t waiting_now(void)
     return count;
 }
 
+/* How many slots ask the server for a job, as it sees it. */
+static int64_t questions(void)
+{
+    jsConsumerInfo *info = NULL;
+    int64_t count = -1;
+
+    if (js_GetConsumerInfo(&info, jobs.js_, jobs.stream_, "work_1", NULL,
+                           NULL) == NATS_OK)
+        count = info->NumWaiting;
+    jsConsumerInfo_Destroy(info);
+    return count;
+}
+
+/* A submission that waits, for tests only. */
+static void publishes(unsigned number, unsigned how)
+{
+    const struct work_arguments arguments = {number, how};
+    struct async_nats_submission call = {
+        .jobs_ = &jobs, .function_ = work_function(), .arguments_ = &arguments};
+
+    assert_int_equal(async_nats_submission_sends_(NULL, &call), 0);
+}
+
 /* Workers, until something is so; then they are drained, or canceled. */
 struct play {
     struct async_frame async;
@@ -953,6 +976,43 @@ static void a_worker_takes_no_more_than_it_has_slots_for(void **state)
     assert_int_equal(most_tries, 1); /* nor were they refused */
 }
 
+static async_time stopped_at;
+
+/* The server stands still until the slot has given up its question, and asks
+ * again: then it answers both. */
+static int both_are_done(void)
+{
+    async_time passed =
+        (async_clock_now() - stopped_at) / (ASYNC_TICK_HZ / 1000);
+
+    if (stopped_at == 0) {
+        if (questions() != 1)
+            return 0;
+        kill(server, SIGSTOP);
+        stopped_at = async_clock_now();
+    } else if (!released && passed > ASYNC_NATS_JOBS_ASK_MS_ + 1500) {
+        kill(server, SIGCONT);
+        if (questions() != 2)
+            return 0;
+        released = 1;
+        publishes(1, LASTS);
+        publishes(2, LASTS);
+    }
+    return marks('e', UINT32_MAX) == 2;
+}
+
+static void a_question_that_was_given_up_swallows_no_job(void **state)
+{
+    (void)state;
+    lasts_ms = 300;
+    stopped_at = 0;
+    jobs.silent_ms = 3 * LIMIT_MS;
+    assert_int_equal(opens(), ASYNC_DONE);
+    plays(&(struct play){.until = both_are_done});
+    assert_int_equal(marks('s', UINT32_MAX), 2);
+    assert_int_equal(waiting(), 0);
+}
+
 static void a_long_job_is_not_given_to_another(void **state)
 {
     int blocks;
@@ -1305,6 +1365,7 @@ int main(int count, char **args)
         TEST(a_job_that_kills_its_workers_is_parked),
         TEST(garbage_is_parked_and_never_run),
         TEST(a_worker_takes_no_more_than_it_has_slots_for),
+        TEST(a_question_that_was_given_up_swallows_no_job),
         TEST(a_long_job_is_not_given_to_another),
         TEST(a_drain_finishes_what_runs_and_takes_no_more),
         TEST(an_idle_worker_that_was_drained_has_swallowed_nothing),
