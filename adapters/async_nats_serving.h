@@ -129,9 +129,9 @@ struct async_nats_worker {
     unsigned long failed;   /* with an error */
     unsigned long canceled; /* that ended after their caller's cancel */
     unsigned long repeated; /* that came again, and did not run again */
-    unsigned long busy;     /* that were sent away: no slot, or it drains */
-    unsigned long refused;  /* that were answered by an error of the call's */
-    unsigned long dropped;  /* that could not be answered */
+    unsigned long busy; /* that were sent away: no slot, or it does not run */
+    unsigned long refused; /* that were answered by an error of the call's */
+    unsigned long dropped; /* that could not be answered */
 
     /* private */
     struct async_nats *nats_;
@@ -142,7 +142,7 @@ struct async_nats_worker {
     struct async_wait_ *line_; /* run, until nothing runs */
     struct async_nats_flushing flush_;
     struct async_flag drain_;
-    uint8_t drains_;
+    uint8_t takes_; /* calls: while it runs, and is not drained */
     struct async_nats_inlet_ inlet_;
     char subject_[ASYNC_NATS_WORKER_]; /* inlet_'s: what is asked of this one */
     int status_;
@@ -171,10 +171,12 @@ static inline int async_nats_fail(struct async_nats_serving *serving, int code,
 }
 
 /* True once a blocking function should stop: its caller has canceled it, or the
- * worker ends. On its thread. (An async function's wait takes the cancel.) */
+ * worker ends. On its thread. (In an async function a wait takes the cancel.)
+ */
 static inline int async_nats_canceled(const struct async_nats_serving *serving)
 {
-    return async_job_canceled(&serving->job_);
+    return serving->job_.executor_ ? async_job_canceled(&serving->job_)
+                                   : serving->canceled_;
 }
 
 /* ---- slots -------------------------------------------------------------- */
@@ -267,6 +269,13 @@ static inline void async_nats_forget_(struct async_nats_worker *worker,
     if (*link == serving)
         *link = serving->same_;
     serving->is_ = ASYNC_NATS_FREE_;
+}
+
+/* Its slot is free, and the first to be used: that costs no recent result. */
+static inline void async_nats_drop_(struct async_nats_serving *serving)
+{
+    async_nats_forget_(serving->service_->worker_, serving);
+    async_nats_line_put_first_(&serving->service_->free_, serving);
 }
 
 /* ---- answers ------------------------------------------------------------ */
@@ -403,8 +412,7 @@ static inline void async_nats_over_(struct async_loop *loop,
     serving->status_ = async_task_outcome(task);
     if (serving->canceled_) {
         worker->canceled++;
-        async_nats_forget_(worker, serving);
-        async_nats_line_put_first_(&service->free_, serving);
+        async_nats_drop_(serving);
     } else {
         if (serving->status_ > 0)
             worker->done++;
@@ -421,18 +429,24 @@ static inline void async_nats_over_(struct async_loop *loop,
         (void)async_line_wake_(loop, &worker->line_, ASYNC_DONE);
 }
 
+/* It will not be waited for, nor remembered. */
+static inline void async_nats_withdraw_(struct async_nats_serving *serving)
+{
+    struct async_nats_service *service = serving->service_;
+
+    async_nats_line_remove_(&async_nats_turns_of_(service)->line, serving);
+    service->worker_->waiting--;
+    async_nats_drop_(serving);
+}
+
 /* The caller wants it no more. */
 static inline void async_nats_cancel_(struct async_nats_serving *serving)
 {
-    struct async_nats_service *service = serving->service_;
-    struct async_nats_worker *worker = service->worker_;
+    struct async_nats_worker *worker = serving->service_->worker_;
 
     if (serving->is_ == ASYNC_NATS_WAITS_) {
-        async_nats_line_remove_(&async_nats_turns_of_(service)->line, serving);
-        worker->waiting--;
         worker->canceled++;
-        async_nats_forget_(worker, serving);
-        async_nats_line_put_first_(&service->free_, serving);
+        async_nats_withdraw_(serving);
     } else if (serving->is_ == ASYNC_NATS_RUNS_) {
         serving->canceled_ = 1;
         async_cancel(worker->nats_->loop, &serving->task_);
@@ -467,7 +481,7 @@ static inline void async_nats_arrive_(struct async_nats_service *service,
     struct async_nats_serving *serving = service->free_.first;
     const char *reply = async_nats_reply_to_(message);
 
-    if (worker->drains_ || !serving) {
+    if (!worker->takes_ || !serving) {
         worker->busy++;
         async_nats_say_(worker, head, ASYNC_NATS_BUSY_, 0, reply);
         return;

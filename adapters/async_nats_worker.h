@@ -287,9 +287,9 @@ static inline void async_nats_worker_leaves_(struct async_nats_worker *worker)
     struct async_nats_service *service = worker->services_;
     struct async_nats_actor *actor = worker->actors_;
 
-    if (worker->drains_)
+    if (!worker->takes_)
         return;
-    worker->drains_ = 1;
+    worker->takes_ = 0;
     for (; service; service = service->next_)
         if (!service->actor)
             (void)natsSubscription_Drain(service->inlet_.subscription);
@@ -311,8 +311,7 @@ static inline void async_nats_worker_stops_(struct async_nats_worker *worker)
 
             if (serving->is_ == ASYNC_NATS_WAITS_) {
                 head = async_nats_head_of_(serving);
-                async_nats_cancel_(serving);
-                worker->canceled--;
+                async_nats_withdraw_(serving);
                 worker->busy++;
                 async_nats_say_(worker, &head, ASYNC_NATS_BUSY_, 0,
                                 serving->reply_);
@@ -343,7 +342,10 @@ static inline void async_nats_unlisten_all_(struct async_nats_worker *worker)
 static inline async_status
 async_nats_worker_run(struct async_loop *loop, struct async_nats_worker *worker)
 {
+    static const struct async_nats_flushing anew = ASYNC_ZERO_;
+
     async_begin(worker);
+    worker->takes_ = 1;
     async_await(async_flag_wait(loop, &worker->drain_));
     async_nats_worker_leaves_(worker);
     async_catch(worker->status_,
@@ -357,9 +359,10 @@ async_nats_worker_run(struct async_loop *loop, struct async_nats_worker *worker)
     async_nats_worker_stops_(worker);
     while (worker->running)
         async_await(async_line_wait_(loop, &worker->line_));
+    async_nats_unlisten_all_(worker);
+    worker->flush_ = anew;
     async_catch(worker->status_,
                 async_nats_flush(loop, worker->nats_, &worker->flush_));
-    async_nats_unlisten_all_(worker);
     async_end();
 }
 

@@ -5,13 +5,15 @@ as PROGRAM WORKLOAD COUNT it prints lines METRIC VALUE UNIT; it exits with 77
 where the workload makes no sense for it, with 1 and a message where its result
 is wrong. A peer's other ways to do a workload are workloads of its program too:
 those named in its text like "polled-yield1" or "timers-heap". Its server for the
-echo workloads may be a program of its own, echo-PEER, called with echo PORT."""
+echo workloads may be a program of its own, echo-PEER, called with echo PORT.
+Its remote calls are a program of their own, remote-PEER: see bench/remote.h."""
 
 import concurrent.futures
 import contextlib
 import os
 import platform
 import re
+import select
 import shutil
 import signal
 import socket
@@ -24,6 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = "build/bench"
 CORES = os.cpu_count() or 1
 LIMIT = 300  # seconds a run may take
+PATH = os.environ.get("PATH", "") + ":/usr/sbin"  # where Debian has servers
 
 
 def progress(text):
@@ -57,7 +60,8 @@ def sources_of(choice):
     """{program: source}; ours and the limit first."""
     files = sorted(file for file in os.listdir(os.path.join(ROOT, "bench/peers")) if file[0] != ".")
     sources = {os.path.splitext(file)[0]: f"bench/peers/{file}" for file in files}
-    first = [name for name in ("ours", "limit", "echo-ours", "echo-limit") if name in sources]
+    ours = [prefix + name for prefix in ("", "echo-", "remote-") for name in ("ours", "limit")]
+    first = [name for name in ours if name in sources]
     rest = [name for name in sources if name not in first] if choice != "none" else []
     return {name: sources[name] for name in first + rest}
 
@@ -132,19 +136,26 @@ def build_all(sources, options, failures):
     return [name for name in there if not problems[name]]
 
 
-def commands(workload, is_echo, sources, there):
+def is_of(kind, name):
+    """Whether the program is of that kind of workloads: it may build what no
+    other needs."""
+    return name.startswith("remote-") == (kind == "remote")
+
+
+def commands(workload, kind, sources, there):
     """{peer: PROGRAM and WORKLOAD to call it by}, other ways included."""
     found = {}
     for name in there:
-        if name.startswith("echo-"):
+        if name.startswith("echo-") or not is_of(kind, name):
             continue
-        if is_echo:
+        if kind == "echo":
             found[name] = [f"{OUT}/{'echo-' + name if 'echo-' + name in there else name}", "echo"]
             continue
-        found[name] = [f"{OUT}/{name}", workload]
+        peer = name.removeprefix("remote-")
+        found[peer] = [f"{OUT}/{name}", workload]
         for other in re.findall(rf'"((?:[a-z]+-)?{workload}(?:-[a-z]+)?)"', read(sources[name])):
             if other != workload:
-                found[f"{name} {other.replace(workload, '').strip('-')}"] = [f"{OUT}/{name}", other]
+                found[f"{peer} {other.replace(workload, '').strip('-')}"] = [f"{OUT}/{name}", other]
     return found
 
 
@@ -211,29 +222,61 @@ def accepts(port, server):
     return False
 
 
-def call_echo(command, connections, requests):
-    """Like call: the server on core 0, and echo-load, which asks it, on core 1."""
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    with tempfile.TemporaryFile("w+") as said:
-        server = subprocess.Popen(pinned(0, [*command, port]), cwd=ROOT, stdin=subprocess.DEVNULL,
-                                  stdout=said, stderr=said, start_new_session=True)
+        return str(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def started(command, said, errors=None):
+    """A process that is ended with the block."""
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said,
+                               stderr=errors or said, start_new_session=True)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
-            if accepts(int(port), server):
-                return call(pinned(1, [f"{OUT}/echo-load", port, connections, requests, str(server.pid)]))
-            if server.poll() == 77:
-                return None, None
-            said.seek(0)
-            return None, f"does not serve: {said.read(500).strip()} (exit {server.poll()})"
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(5)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
-                server.wait()
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def no_service(process, said):
+    """What call returns if a server does not serve."""
+    said.seek(0)
+    return None, f"does not serve: {said.read(500).strip()} (exit {process.poll()})"
+
+
+def call_echo(command, connections, requests):
+    """Like call: the server on core 0, and echo-load, which asks it, on core 1."""
+    port = free_port()
+    with tempfile.TemporaryFile("w+") as said, started(pinned(0, [*command, port]), said) as server:
+        if accepts(int(port), server):
+            return call(pinned(1, [f"{OUT}/echo-load", port, connections, requests, str(server.pid)]))
+        return (None, None) if server.poll() == 77 else no_service(server, said)
+
+
+def nats_server():
+    return shutil.which("nats-server", path=PATH)
+
+
+def call_remote(command, count, is_serial):
+    """Like call: a NATS server, a worker and a caller; one call after the other
+    all on one core."""
+    port = free_port()
+    place = (lambda command: pinned(0, command)) if is_serial else list
+    with tempfile.TemporaryFile("w+") as said, \
+         started(place([nats_server(), "-a", "127.0.0.1", "-p", port]), said) as server:
+        if not accepts(int(port), server):
+            return no_service(server, said)
+        with started(place([*command, "worker", port]), subprocess.PIPE, said) as worker, worker.stdout:
+            if not select.select([worker.stdout], [], [], 10)[0] or not worker.stdout.readline():
+                return no_service(worker, said)
+            return call(place([*command, "caller", port, count, str(worker.pid), str(server.pid)]))
 
 
 def counted(command, count):

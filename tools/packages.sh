@@ -25,6 +25,9 @@ ev.h          libev-dev                libev-devel        libev-dev     libev   
 event2/event.h libevent-dev            libevent-devel     libevent-dev  libevent    libevent
 glib          libglib2.0-dev           glib2-devel        glib-dev      glib2       glib
 sdl2          libsdl2-dev              SDL2-devel         sdl2-dev      sdl2        sdl2
+nats/nats.h   libnats-dev              -                  -             -           cnats
+openssl       openssl                  openssl            openssl       openssl     openssl@3
+nats-server   nats-server              nats-server        nats-server   nats-server nats-server
 hyperfine     hyperfine                hyperfine          hyperfine     hyperfine   hyperfine
 clang         clang                    clang              clang         clang       -
 clang-tsan    libclang-rt-dev          compiler-rt        compiler-rt   compiler-rt -
@@ -63,6 +66,9 @@ if [ "$(uname)" = Darwin ] && command -v brew >/dev/null; then
         export LIBRARY_PATH="$dir/lib${LIBRARY_PATH:+:$LIBRARY_PATH}"
     done
 fi
+
+# Debian keeps servers where only root's shell looks.
+export PATH="$PATH:/usr/sbin"
 
 # has THING
 has() {

@@ -72,7 +72,7 @@ static struct world {
     struct async_future gates[GATES];
     const char *actor_name;
     int64_t sum;
-    int actor_status, rc;
+    int actor_status, rc, starts_late, stops_then;
     async_status status;
     pthread_t thread;
 } world;
@@ -122,7 +122,7 @@ static async held(struct async_loop *loop, void *frame)
     enter((char)('a' + self->arguments.gate));
     if (self->arguments.gate == DRAINS) {
         async_nats_worker_drain(&world.worker);
-        while (!world.worker.drains_)
+        while (world.worker.takes_)
             async_yield();
         post_add(&unwound, 1);
         post_take(&go, 1);
@@ -220,7 +220,11 @@ static async serve(struct async_loop *loop, void *frame)
     await(SERVE(stay, 1));
     async_catch(world.rc, async_nats_flush(loop, &world.nats, &world.flush));
     post_add(&entered, 1);
+    if (world.starts_late)
+        await(async_future_wait(loop, &world.gates[0]));
     await(async_nats_worker_run(loop, &world.worker));
+    if (world.stops_then)
+        post_take(&go, 1);
     async_finally();
     if (!world.worker.subject_[0])
         post_add(&entered, 1);
@@ -301,8 +305,8 @@ static int world_setup(void **state)
     natsInbox *unique;
     char subject[80];
 
-    (void)state;
     world = zero;
+    world.starts_late = *state != NULL;
     held_reset();
     unwound.count = 0;
     world.actor_name = "counter";
@@ -340,6 +344,9 @@ static int world_teardown(void **state)
 }
 #define worker_claim(test)                                                     \
     cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+#define late_claim(test) /* the worker runs when gate 0 is open */             \
+    cmocka_unit_test_prestate_setup_teardown(test, world_setup,                \
+                                             world_teardown, &world)
 
 /* Sends bytes; the answer comes to reply_to.TAIL, if that is not NULL. */
 static void send_bytes(const char *subject, const char *tail, const void *bytes,
@@ -590,6 +597,32 @@ static void a_blocking_call_is_accepted_and_then_answered(void **state)
     expect_all_is_well();
     post_add(&go, 1);
     expect(ASYNC_NATS_RESULT_, number);
+    worker_drains();
+}
+
+static void a_call_goes_to_one_of_those_who_serve_it(void **state)
+{
+    natsSubscription *other; /* us */
+    int i;
+
+    (void)state;
+    ok(natsConnection_QueueSubscribeSync(&other, client, "async.call.twice",
+                                         "workers"));
+    for (i = 0; i < 32; i++) {
+        uint64_t number = call_twice(i, "one");
+        natsMsg *message = NULL;
+        int count, bytes;
+
+        ok(natsConnection_Flush(client)); /* what is for us has come */
+        ok(natsSubscription_GetPending(other, &count, &bytes));
+        if (count)
+            ok(natsSubscription_NextMsg(&message, other, PATIENCE));
+        else
+            expect_twice(number, 2 * i, "one");
+        natsMsg_Destroy(message);
+    }
+    natsSubscription_Destroy(other);
+    expect_all_is_well();
     worker_drains();
 }
 
@@ -1371,6 +1404,33 @@ static void a_name_that_cannot_be_is_refused(void **state)
 
 /* ---- the end ------------------------------------------------------------ */
 
+static void before_it_runs_a_worker_takes_no_calls(void **state)
+{
+    uint64_t number = call_twice(1, "early");
+
+    (void)state;
+    expect(ASYNC_NATS_BUSY_, number);
+    open_gate(0);
+    do
+        number = call_twice(1, "now");
+    while (next_answer("a") != ASYNC_NATS_RESULT_);
+    worker_drains();
+}
+
+static void a_drained_workers_last_answer_has_left(void **state)
+{
+    uint64_t number = call_held(0);
+
+    (void)state;
+    expect(ASYNC_NATS_ACCEPTED_, number);
+    world.stops_then = 1; /* its loop does, when it has run */
+    async_nats_worker_drain(&world.worker);
+    open_gate(0);
+    expect(ASYNC_NATS_RESULT_, number);
+    post_add(&go, 1);
+    worker_ends();
+}
+
 static void a_drained_worker_finishes_what_it_has(void **state)
 {
     uint64_t number[3];
@@ -1425,6 +1485,7 @@ static void a_worker_that_is_canceled_cancels_what_runs(void **state)
 
     (void)state;
     expect(ASYNC_NATS_ACCEPTED_, blocked);
+    post_take(&entered, 1);
     for (i = 0; i < 3; i++)
         number[i] = call_held(i);
     expect_accepted(3);
@@ -1448,6 +1509,7 @@ int main(void)
         worker_claim(a_call_that_ends_at_once_is_answered_by_its_result_alone),
         worker_claim(a_call_that_waits_is_accepted_and_then_answered),
         worker_claim(a_blocking_call_is_accepted_and_then_answered),
+        worker_claim(a_call_goes_to_one_of_those_who_serve_it),
         worker_claim(a_slot_is_all_zero_before_each_call),
         worker_claim(a_failure_travels_with_its_code_and_text),
         worker_claim(a_blocking_functions_failure_travels_too),
@@ -1488,6 +1550,8 @@ int main(void)
             an_actors_functions_share_its_limit_in_the_order_they_came),
         worker_claim(a_name_is_taken_once),
         worker_claim(a_name_that_cannot_be_is_refused),
+        late_claim(before_it_runs_a_worker_takes_no_calls),
+        worker_claim(a_drained_workers_last_answer_has_left),
         worker_claim(a_drained_worker_finishes_what_it_has),
         worker_claim(what_comes_while_it_leaves_is_sent_away),
         worker_claim(a_worker_that_is_canceled_cancels_what_runs),
