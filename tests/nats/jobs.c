@@ -1,7 +1,7 @@
 /* jobs.c: what adapters/async_nats_jobs.h promises, a sentence a test.
  * SPDX-License-Identifier: MIT
  *
- *     cc -I../.. jobs.c -lcmocka -lnats -pthread
+ *     cc jobs.c -lcmocka -lnats -pthread
  *
  * Starts a nats-server of its own, on a free port of 127.0.0.1 and in a
  * directory of its own under TMPDIR, and kills it and starts it again; workers
@@ -17,13 +17,13 @@
 
 #include <cmocka.h>
 
-#include "adapters/async_nats.h"
-#include "async_future.h"
+#include "../../adapters/async_nats.h"
+#include "../../async_future.h"
 
 static int late_future_set(struct async_loop *loop, struct async_future *future,
                            int status);
 #define async_future_set late_future_set
-#include "adapters/async_nats_jobs.h"
+#include "../../adapters/async_nats_jobs.h"
 #undef async_future_set
 
 #include <arpa/inet.h>
@@ -528,7 +528,7 @@ static int setup(void **state)
         server_starts();
     jobs = zero;
     jobs.retry.first_ms = jobs.retry.max_ms = 20;
-    jobs.wait_ms = 2000;
+    jobs.wait_ms = LIMIT_MS / 3;
     running = most = most_tries = 0;
     async_atomic_store_(&late_ms, 0);
     lasts_ms = 1;
@@ -1069,9 +1069,9 @@ static void a_drain_finishes_what_runs_and_takes_no_more(void **state)
     assert_int_equal(waiting(), 0);
 }
 
-static int at_once(void)
+static int eight_ask(void)
 {
-    return 1;
+    return questions() == 8;
 }
 
 static void an_idle_worker_that_was_drained_has_swallowed_nothing(void **state)
@@ -1082,7 +1082,7 @@ static void an_idle_worker_that_was_drained_has_swallowed_nothing(void **state)
     (void)state;
     assert_int_equal(opens(), ASYNC_DONE);
     for (i = 0; i < 10; i++) {
-        plays(&(struct play){.until = at_once, .slots_each = 8});
+        plays(&(struct play){.until = eight_ask, .slots_each = 8});
         reopens();
     }
     /* nor did it wait until nobody asks any more */
@@ -1167,18 +1167,32 @@ static void a_cancel_in_a_stream_of_jobs_loses_none(void **state)
     stream(1);
 }
 
+static int three_run(void)
+{
+    return running == 3;
+}
+
+/* Also when those that ask are gone, with their questions still there. */
 static void a_canceled_worker_gives_its_jobs_back_at_once(void **state)
 {
+    unsigned i;
+
     (void)state;
     jobs.silent_ms = 3 * LIMIT_MS;
+    jobs.retry.tries = 1000;
     assert_int_equal(opens(), ASYNC_DONE);
-    submitted(1, HANGS);
-    plays(&(struct play){.until = it_has_begun, .slots_each = 2, .cancels = 1});
-    assert_int_equal(marks('e', 1), 0);
-    assert_int_equal(running, 0);
+    for (i = 1; i <= 3; i++)
+        submitted(i, HANGS);
+    for (i = 0; i < 10; i++) {
+        plays(
+            &(struct play){.until = three_run, .slots_each = 8, .cancels = 1});
+        assert_int_equal(running, 0);
+    }
+    assert_int_equal(marks('e', UINT32_MAX), 0);
     released = 1;
-    plays(&(struct play){.until = one_is_done});
-    assert_int_equal(marks('s', 1), 2);
+    submitted(4, DONE);
+    plays(&(struct play){.until = four_are_done});
+    assert_int_equal(marks('s', UINT32_MAX), 34);
     assert_int_equal(waiting(), 0);
 }
 
