@@ -736,7 +736,7 @@ static void another_wire_version_is_refused(void **state)
     (void)state;
     message[4]++;
     send_bytes("async.call.twice", "a", message, length);
-    expect_refused(ASYNC_NATS_EVERSION, 0);
+    expect_refused(ASYNC_NATS_EVERSION, numbers);
     expect_all_is_well();
     worker_drains();
 }
