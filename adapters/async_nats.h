@@ -105,7 +105,10 @@ struct async_nats_call {
     const struct async_nats_handle *to; /* an actor; NULL: whoever serves it */
     struct async_retry retry;
 
-    /* to read, of one that failed with ASYNC_NATS_EFAILED */
+    /* to read */
+    uint16_t tries; /* how often it was tried; not who was busy */
+
+    /* of one that failed with ASYNC_NATS_EFAILED */
     int32_t code; /* the function's error, a number of the worker's system */
     char text[ASYNC_NATS_TEXT];
 
@@ -557,6 +560,7 @@ static inline async_status async_nats_call_(struct async_loop *loop,
 
     async_begin(call);
     call->number_ = ++nats->numbers_;
+    call->tries = 1;
     call->busy_.first_ms = 5;
     call->busy_.max_ms = 100;
     call->busy_.seed = (uint32_t)(nats->origin_ + call->number_) | 1;
@@ -579,12 +583,14 @@ static inline async_status async_nats_call_(struct async_loop *loop,
         }
         if (call->status_ != ASYNC_NATS_EGONE)
             call->worker_[0] = 0;
-        if (call->status_ == ASYNC_EFULL)
+        if (call->status_ == ASYNC_EFULL) {
             async_await(async_retry_wait(loop, &call->busy_, call->status_));
-        else if (async_nats_may_help_(call->status_))
+        } else if (async_nats_may_help_(call->status_)) {
             async_await(async_retry_wait(loop, &call->retry, call->status_));
-        else if (call->status_ < 0)
+            call->tries++;
+        } else if (call->status_ < 0) {
             async_fail(call->status_);
+        }
     } while (call->status_ < 0);
     async_finally();
     if (call->is_ & ASYNC_NATS_IS_SENT_ && call->worker_[0])

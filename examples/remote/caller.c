@@ -70,7 +70,7 @@ static async slice(struct async_loop *loop, void *frame)
         loop, self->nats, &self->call,
         (struct calc_pi_arguments){.begin = self->begin, .end = self->end}));
     fprintf(stderr, "slice %d is %.17g, tried %d\n", self->number,
-            self->call.result.sum, self->call.call.retry.tried_ + 1);
+            self->call.result.sum, self->call.call.tries);
     async_end();
 }
 
