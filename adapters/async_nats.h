@@ -59,8 +59,8 @@
  *    forms: another thread may drive the loop, or nobody.
  * 3. A call that is not tried again runs once, or fails and may have run. One
  *    that is (see `retry`) keeps its id: the worker that has it, or has had it
- * a moment ago, answers without running it twice; another worker runs it again.
- * Its caller gets one answer, the first.
+ *    a moment ago, answers without running it twice; another worker runs it
+ *    again. Its caller gets one answer, the first.
  * 4. The host watches descriptors (all of adapters/ but a superloop). What is
  *    allocated is the client's: its messages, its buffers, and one buffer here
  *    that grows to the largest message.
