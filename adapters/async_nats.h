@@ -52,13 +52,15 @@
  *     nobody serves this function
  *
  * Rules
- * 1. A call, and the connection, stay where they are until their await is over.
+ * 1. A call stays where it is until its await is over; the connection, until
+ *    async_nats_close is, without which the loop does not end: in a finally
+ *    section, as above.
  * 2. All of it is the loop's thread's. Code that blocks uses the blocking
- * forms: another thread may drive the loop, or nobody.
+ *    forms: another thread may drive the loop, or nobody.
  * 3. A call that is not tried again runs once, or fails and may have run. One
  *    that is (see `retry`) keeps its id: the worker that has it, or has had it
- * a moment ago, answers without running it twice; another worker runs it again.
- * Its caller gets one answer, the first.
+ *    a moment ago, answers without running it twice; another worker runs it
+ *    again. Its caller gets one answer, the first.
  * 4. The host watches descriptors (all of adapters/ but a superloop). What is
  *    allocated is the client's: its messages, its buffers, and one buffer here
  *    that grows to the largest message.
@@ -105,7 +107,10 @@ struct async_nats_call {
     const struct async_nats_handle *to; /* an actor; NULL: whoever serves it */
     struct async_retry retry;
 
-    /* to read, of one that failed with ASYNC_NATS_EFAILED */
+    /* to read */
+    uint16_t tries; /* how often it was tried; not who was busy */
+
+    /* of one that failed with ASYNC_NATS_EFAILED */
     int32_t code; /* the function's error, a number of the worker's system */
     char text[ASYNC_NATS_TEXT];
 
@@ -344,10 +349,22 @@ static inline async_status async_nats_try_(struct async_nats_call *call)
     return ASYNC_PENDING;
 }
 
-/* Nothing was heard of it for a while. */
+/* How long may pass without a word, in milliseconds. A worker that comes back
+ * should be asked before it forgets. */
+static inline uint32_t async_nats_patience_(const struct async_nats_call *call)
+{
+    if (call->is_ & ASYNC_NATS_IS_RESUMED_)
+        return call->nats_->ping_ms / 8 + 1;
+    return call->is_ & ASYNC_NATS_IS_ACCEPTED_ ? call->nats_->ping_ms
+                                               : call->nats_->lost_ms;
+}
+
+/* It has passed. */
 static inline void async_nats_doubt_(struct async_nats_call *call)
 {
-    if (!(call->is_ & ASYNC_NATS_IS_ACCEPTED_) || call->pings_ == 3) {
+    unsigned most = call->is_ & ASYNC_NATS_IS_RESUMED_ ? 31 : 3;
+
+    if (!(call->is_ & ASYNC_NATS_IS_ACCEPTED_) || call->pings_ == most) {
         async_nats_settle_(call, ASYNC_NATS_EDIED);
         return;
     }
@@ -557,6 +574,7 @@ static inline async_status async_nats_call_(struct async_loop *loop,
 
     async_begin(call);
     call->number_ = ++nats->numbers_;
+    call->tries = 1;
     call->busy_.first_ms = 5;
     call->busy_.max_ms = 100;
     call->busy_.seed = (uint32_t)(nats->origin_ + call->number_) | 1;
@@ -568,9 +586,7 @@ static inline async_status async_nats_call_(struct async_loop *loop,
             async_event_clear(loop, &call->told_);
             async_catch(call->caught_,
                         async_timeout(loop, &call->timer_,
-                                      call->is_ & ASYNC_NATS_IS_ACCEPTED_
-                                          ? nats->ping_ms
-                                          : nats->lost_ms,
+                                      async_nats_patience_(call),
                                       async_event_wait(loop, &call->told_)));
             if (call->caught_ == ASYNC_ETIMEDOUT)
                 async_nats_doubt_(call);
@@ -579,12 +595,14 @@ static inline async_status async_nats_call_(struct async_loop *loop,
         }
         if (call->status_ != ASYNC_NATS_EGONE)
             call->worker_[0] = 0;
-        if (call->status_ == ASYNC_EFULL)
+        if (call->status_ == ASYNC_EFULL) {
             async_await(async_retry_wait(loop, &call->busy_, call->status_));
-        else if (async_nats_may_help_(call->status_))
+        } else if (async_nats_may_help_(call->status_)) {
             async_await(async_retry_wait(loop, &call->retry, call->status_));
-        else if (call->status_ < 0)
+            call->tries++;
+        } else if (call->status_ < 0) {
             async_fail(call->status_);
+        }
     } while (call->status_ < 0);
     async_finally();
     if (call->is_ & ASYNC_NATS_IS_SENT_ && call->worker_[0])

@@ -1,17 +1,18 @@
 /* async_nats_actor.h: functions with a state that is in one worker only.
  * SPDX-License-Identifier: MIT
  *
- * An actor takes a name on the server. Whoever knows it, by a struct
- * async_nats_handle, calls the functions that are served with it; they share
- * the state and a limit. Included by async_nats_worker.h, where the program
- * that shows a worker is: include that.
+ * An actor takes a name on the server. Whoever has that name, in a struct
+ * async_nats_handle, calls the functions that are served with it, wherever they
+ * are; these share the worker's memory, and a limit. Included by
+ * async_nats_worker.h: include that. Before the worker runs:
  *
- *     static struct async_nats_actor actor;
- *
- *     await(async_nats_actor_start(loop, &worker, &actor, "counter", 1));
- *     add.actor = get.actor = &actor;
- *     await(add_serve(&worker, &add, ...));
- *     await(get_serve(&worker, &get, ...));
+ *     await(async_nats_actor_start(loop, &self->worker, &self->actor,
+ *                                  "counter", 1));
+ *     self->add.actor = self->get.actor = &self->actor;
+ *     await(add_serve(&self->worker, &self->add, add, self->adds,
+ *                     sizeof *self->adds, 16, 1));
+ *     await(get_serve(&self->worker, &self->get, get, self->gets,
+ *                     sizeof *self->gets, 16, 1));
  *
  * Rules
  * 1. A name is asked for before it is taken: of two that start within the same

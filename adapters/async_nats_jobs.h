@@ -106,6 +106,30 @@
 
 #include "async_nats_jobs_worker.h" /* all of it but the line of a job */
 
+/* ---- in a job's function ------------------------------------------------ */
+
+/* Ends this job's function: async_fail(async_nats_job_fail(&self->job, code,
+ * "text")), or by return of a blocking one. Both are kept if it is parked. */
+static inline int async_nats_job_fail(struct async_nats_job *job, int32_t code,
+                                      const char *text)
+{
+    size_t i;
+
+    job->code = code;
+    (void)snprintf(job->text, sizeof job->text, "%s", text);
+    for (i = 0; job->text[i]; i++)
+        if ((unsigned char)job->text[i] < ' ')
+            job->text[i] = ' '; /* it goes into a header's line */
+    return ASYNC_NATS_EFAILED;
+}
+
+/* True once a blocking job's function should stop: then it will be somebody
+ * else's. On its thread. */
+static inline int async_nats_job_canceled(const struct async_nats_job *job)
+{
+    return async_job_canceled(&job->thread_);
+}
+
 /* ---- the line of a job -------------------------------------------------- */
 
 static inline void

@@ -249,11 +249,11 @@ static inline async_status async_nats_jobs_open(struct async_loop *loop,
             return ASYNC_EBUSY;
         if (!async_nats_jobs_name_(name, ASYNC_NATS_JOBS_NAME))
             return ASYNC_EINVAL;
-        (void)snprintf(jobs->name_, sizeof jobs->name_, "%s", name);
-        (void)snprintf(jobs->stream_, sizeof jobs->stream_, "async_jobs_%s",
+        (void)snprintf(jobs->name_, sizeof jobs->name_, "%.31s", name);
+        (void)snprintf(jobs->stream_, sizeof jobs->stream_, "async_jobs_%.31s",
                        name);
-        (void)snprintf(jobs->parked_, sizeof jobs->parked_, "async_parked_%s",
-                       name);
+        (void)snprintf(jobs->parked_, sizeof jobs->parked_,
+                       "async_parked_%.31s", name);
         jobs->retry.tries = (uint16_t)async_nats_or_(jobs->retry.tries, 5);
         jobs->retry.first_ms = async_nats_or_(jobs->retry.first_ms, 1000);
         jobs->retry.max_ms = async_nats_or_(jobs->retry.max_ms, 60000);

@@ -52,8 +52,8 @@ struct async_nats_jobs_worker {
     struct async_nats_jobs_body_ body_;
     struct async_group group_;
     struct async_job ticket_;
-    int left_; /* the subscription ends */
-    char inbox_[64], next_[ASYNC_NATS_JOBS_SUBJECT_];
+    int rc_, leaves_; /* nobody begins to ask for a job */
+    char inbox_[64], consumer_[96], next_[ASYNC_NATS_JOBS_SUBJECT_];
 };
 
 /* A slot, and the job in it. */
@@ -88,28 +88,6 @@ struct async_nats_job {
 };
 
 /* ---- a job's fate, told by a thread ------------------------------------- */
-
-/* Ends this job's function: async_fail(async_nats_job_fail(&self->job, code,
- * "text")), or by return of a blocking one. Both are kept if it is parked. */
-static inline int async_nats_job_fail(struct async_nats_job *job, int32_t code,
-                                      const char *text)
-{
-    size_t i;
-
-    job->code = code;
-    (void)snprintf(job->text, sizeof job->text, "%s", text);
-    for (i = 0; job->text[i]; i++)
-        if ((unsigned char)job->text[i] < ' ')
-            job->text[i] = ' '; /* it goes into a header's line */
-    return ASYNC_NATS_EFAILED;
-}
-
-/* True once a blocking job's function should stop: then it will be somebody
- * else's. On its thread. */
-static inline int async_nats_job_canceled(const struct async_nats_job *job)
-{
-    return async_job_canceled(&job->thread_);
-}
 
 static inline natsStatus async_nats_job_says_(struct async_nats_job *self,
                                               const char *what)
@@ -350,11 +328,6 @@ static inline int async_nats_job_open_(struct async_nats_job *self)
     return self->tries > self->jobs->retry.tries ? ASYNC_NATS_EDIED : 0;
 }
 
-static inline int async_nats_jobs_drains_(const struct async_nats_jobs *jobs)
-{
-    return async_future_outcome(&jobs->drain_) != ASYNC_PENDING;
-}
-
 /* Takes a job, runs it, and tells how it has ended; then the next. In
  * status_: ASYNC_PENDING while its function runs. */
 static inline async_status async_nats_job_slot_(struct async_loop *loop,
@@ -365,7 +338,7 @@ static inline async_status async_nats_job_slot_(struct async_loop *loop,
     struct async_executor *executor = self->jobs->executor_;
 
     async_begin(self);
-    while (!async_nats_jobs_drains_(self->jobs)) {
+    while (!self->worker_->leaves_) {
         self->arrival_ = unset;
         self->status_ = ASYNC_PENDING;
         self->is_asking_ = 1;
@@ -376,11 +349,11 @@ static inline async_status async_nats_job_slot_(struct async_loop *loop,
                     async_timeout(loop, &self->timer_,
                                   ASYNC_NATS_JOBS_ASK_MS_ + 1000,
                                   async_future_wait(loop, &self->arrival_)));
-        if (self->rc_ == ASYNC_ECANCELED)
-            async_fail(ASYNC_ECANCELED);
         if (self->rc_ == ASYNC_ETIMEDOUT &&
             !async_atomic_swap_if_(&self->asks_, 1, 0))
             async_catch(self->rc_, async_future_wait(loop, &self->arrival_));
+        if (self->rc_ == ASYNC_ECANCELED)
+            async_fail(ASYNC_ECANCELED);
         self->is_asking_ = 0;
         if (self->rc_ == ASYNC_NATS_EREFUSED)
             async_await(async_sleep_ms(loop, ASYNC_NATS_JOBS_PAUSE_MS_));
@@ -409,10 +382,10 @@ static inline async_status async_nats_job_slot_(struct async_loop *loop,
             async_catch(self->rc_,
                         async_offload(loop, executor, &self->ticket_,
                                       async_nats_job_settles_, self));
-            if (!self->message_ || async_nats_jobs_drains_(self->jobs))
-                break;
-            if (self->rc_ != ASYNC_NATS_EGONE)
+            if (self->rc_ < 0 && self->rc_ != ASYNC_NATS_EGONE)
                 async_fail(self->rc_);
+            if (!self->message_ || self->worker_->leaves_)
+                break;
             async_await(async_sleep_ms(loop, ASYNC_NATS_JOBS_PAUSE_MS_));
         }
     }
@@ -450,7 +423,7 @@ static inline int async_nats_jobs_begins_(struct async_job *job, void *arg)
     struct async_nats_jobs_worker *self = (struct async_nats_jobs_worker *)arg;
     struct async_nats_jobs *jobs = self->jobs_;
     const struct async_nats_function *function = self->kind_.function;
-    char subject[ASYNC_NATS_JOBS_SUBJECT_], consumer[96];
+    char subject[ASYNC_NATS_JOBS_SUBJECT_];
     jsConsumerConfig config;
     jsConsumerInfo *info = NULL;
     natsInbox *inbox = NULL;
@@ -462,12 +435,13 @@ static inline int async_nats_jobs_begins_(struct async_job *job, void *arg)
         return error;
     if (async_nats_jobs_away_(jobs))
         return ASYNC_NATS_EGONE;
-    (void)snprintf(consumer, sizeof consumer, "%s_%lu", function->name,
-                   (unsigned long)function->version);
+    (void)snprintf(self->consumer_, sizeof self->consumer_, "%s_%lu",
+                   function->name, (unsigned long)function->version);
     (void)snprintf(self->next_, sizeof self->next_,
-                   "$JS.API.CONSUMER.MSG.NEXT.%s.%s", jobs->stream_, consumer);
+                   "$JS.API.CONSUMER.MSG.NEXT.%s.%s", jobs->stream_,
+                   self->consumer_);
     (void)jsConsumerConfig_Init(&config);
-    config.Durable = consumer;
+    config.Durable = self->consumer_;
     config.FilterSubject = subject;
     config.AckPolicy = js_AckExplicit;
     config.AckWait = (int64_t)jobs->silent_ms * 1000000;
@@ -505,26 +479,49 @@ static inline int async_nats_jobs_leaves_(struct async_job *job, void *arg)
     struct async_nats_jobs_worker *self = (struct async_nats_jobs_worker *)arg;
 
     (void)job;
-    self->left_ = 1;
     if (natsSubscription_DrainTimeout(self->subscription_,
                                       self->jobs_->wait_ms) != NATS_OK)
         (void)natsSubscription_Unsubscribe(self->subscription_);
     return 0;
 }
 
-/* Until a drain, and then until nothing can arrive any more; who still asks for
- * a job gets none. */
+/* Has the server forget what we have asked for, which it does when it is asked
+ * about its consumer. Else 2.9 may mislay a job that goes back: when it finds
+ * only questions of who is gone, it takes the job for a new one, delivers
+ * another one twice, and this one when silent_ms are over. */
+static inline int async_nats_jobs_withdraws_(struct async_job *job, void *arg)
+{
+    struct async_nats_jobs_worker *self = (struct async_nats_jobs_worker *)arg;
+    jsConsumerInfo *info = NULL;
+
+    (void)job;
+    if (!async_nats_jobs_away_(self->jobs_))
+        (void)js_GetConsumerInfo(&info, self->jobs_->js_, self->jobs_->stream_,
+                                 self->consumer_, NULL, NULL);
+    jsConsumerInfo_Destroy(info);
+    return 0;
+}
+
+/* Until a drain, or a cancel, and then until nothing can arrive any more; who
+ * still asks for a job gets none. Only then do jobs go back. */
 static inline async_status
 async_nats_jobs_until_(struct async_loop *loop,
                        struct async_nats_jobs_worker *worker)
 {
     struct async_nats_jobs_body_ *self = &worker->body_;
+    struct async_executor *executor = worker->jobs_->executor_;
 
     async_begin(self);
     async_await(async_future_wait(loop, &worker->jobs_->drain_));
-    async_await(async_offload(loop, worker->jobs_->executor_, &worker->ticket_,
-                              async_nats_jobs_leaves_, worker));
+    async_finally();
+    worker->leaves_ = 1;
+    async_catch(worker->rc_, async_offload(loop, executor, &worker->ticket_,
+                                           async_nats_jobs_leaves_, worker));
+    if (worker->rc_ < 0) /* there are no threads any more */
+        (void)natsSubscription_Unsubscribe(worker->subscription_);
     async_await(async_future_wait(loop, &worker->closed_));
+    async_catch(worker->rc_, async_offload(loop, executor, &worker->ticket_,
+                                           async_nats_jobs_withdraws_, worker));
     for (worker->i_ = 0; worker->i_ < worker->count_; worker->i_++) {
         struct async_nats_job *slot = async_nats_jobs_slot_(worker, worker->i_);
 
@@ -561,10 +558,7 @@ static inline async_status async_nats_jobs_work(struct async_loop *loop,
     async_await(
         async_group(loop, &self->group_, async_nats_jobs_until_(loop, self)));
     async_finally();
-    if (self->subscription_ && !self->left_)
-        async_catch(self->left_, async_offload(loop, executor, &self->ticket_,
-                                               async_nats_jobs_leaves_, self));
-    if (self->left_ < 0) /* there are no threads any more */
+    if (self->subscription_ && !self->leaves_) /* canceled before it began */
         (void)natsSubscription_Unsubscribe(self->subscription_);
     if (self->subscription_)
         async_await(async_future_wait(loop, &self->closed_));

@@ -466,7 +466,7 @@ static inline void async_nats_put_head_(const struct async_nats_head *head,
 
 /* Returns 0; ASYNC_NATS_EMALFORMED: these `length` bytes are no message of
  * ours, or not a whole one; ASYNC_NATS_EVERSION: of another version, and no
- * more is known of it. */
+ * more than its id is known of it, which stands there in all versions. */
 static inline int async_nats_get_head_(struct async_nats_head *head,
                                        const void *data, size_t length)
 {
@@ -475,13 +475,13 @@ static inline int async_nats_get_head_(struct async_nats_head *head,
     memset(head, 0, sizeof *head);
     if (length < ASYNC_NATS_HEAD_ || memcmp(in, "asyn", 4) != 0)
         return ASYNC_NATS_EMALFORMED;
+    head->origin = async_nats_get_(in + 16, 8);
+    head->number = async_nats_get_(in + 24, 8);
     if (in[4] != ASYNC_NATS_WIRE_)
         return ASYNC_NATS_EVERSION;
     head->kind = in[5];
     head->signature = (uint32_t)async_nats_get_(in + 8, 4);
     head->length = (uint32_t)async_nats_get_(in + 12, 4);
-    head->origin = async_nats_get_(in + 16, 8);
-    head->number = async_nats_get_(in + 24, 8);
     head->code = (int32_t)(uint32_t)async_nats_get_(in + 32, 4);
     return head->length == length - ASYNC_NATS_HEAD_ ? 0
                                                      : ASYNC_NATS_EMALFORMED;

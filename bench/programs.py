@@ -247,6 +247,8 @@ def started(command, said, errors=None):
 
 def no_service(process, said):
     """What call returns if a server does not serve."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1)
     said.seek(0)
     return None, f"does not serve: {said.read(500).strip()} (exit {process.poll()})"
 
@@ -269,10 +271,10 @@ def call_remote(command, count, is_serial):
     all on one core."""
     port = free_port()
     place = (lambda command: pinned(0, command)) if is_serial else list
-    with tempfile.TemporaryFile("w+") as said, \
-         started(place([nats_server(), "-a", "127.0.0.1", "-p", port]), said) as server:
+    with tempfile.TemporaryFile("w+") as log, tempfile.TemporaryFile("w+") as said, \
+         started(place([nats_server(), "-a", "127.0.0.1", "-p", port]), log) as server:
         if not accepts(int(port), server):
-            return no_service(server, said)
+            return no_service(server, log)
         with started(place([*command, "worker", port]), subprocess.PIPE, said) as worker, worker.stdout:
             if not select.select([worker.stdout], [], [], 10)[0] or not worker.stdout.readline():
                 return no_service(worker, said)

@@ -5,9 +5,9 @@
  * remote1      one task, one call after the other
  * remote1000   a thousand tasks that do so
  *
- *     build: cc -O2 -DNDEBUG -I. bench/peers/remote-ours.c -o $OUT -lnats
- * -pthread packages: libnats-dev nats-server version: PATH=$PATH:/usr/sbin
- * nats-server --version
+ * build: cc -O2 -DNDEBUG -I. bench/peers/remote-ours.c -o $OUT -lnats -pthread
+ * packages: libnats-dev nats-server
+ * version: PATH=$PATH:/usr/sbin nats-server --version
  */
 #include "adapters/async_nats_worker.h"
 #include "async_gather.h"
@@ -75,6 +75,8 @@ static async server(struct async_loop *loop, void *frame)
     await(async_nats_flush(loop, &self->nats, &self->flush));
     is_ready();
     await(async_nats_worker_run(loop, &self->worker));
+    async_finally();
+    await(async_nats_close(loop, &self->nats));
     async_end();
 }
 
@@ -159,6 +161,7 @@ static async program(struct async_loop *loop, void *frame)
                       sizeof *self->clients, self->at_once, self->tasks,
                       self->at_once));
     cost_stop(self->cost, self->of, self->workload, self->count);
+    async_finally();
     await(async_nats_close(loop, &self->nats));
     async_end();
 }

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT
  *
  *     cc -O2 -I../.. caller.c -o caller -lnats -pthread
- *     ./caller nats://127.0.0.1:4222
+ *     ./caller nats://127.0.0.1:4222 50000000 (terms a slice)
  *
  * prints
  *
@@ -19,11 +19,12 @@
  * how often it was tried; and how long all of them took.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "async_gather.h"
 #include "functions.h"
 
-enum { SLICES = 60, AT_ONCE = 12, TERMS = 20000000 /* a slice */ };
+enum { SLICES = 60, AT_ONCE = 12 };
 
 /* ---- sync code ---------------------------------------------------------- */
 
@@ -55,7 +56,8 @@ static async_status from_sync(struct async_nats *nats)
 struct slice {
     struct async_frame async;
     struct async_nats *nats;
-    int64_t number;
+    int number;
+    int64_t begin, end;
     struct calc_pi_remote call;
 };
 
@@ -66,16 +68,16 @@ static async slice(struct async_loop *loop, void *frame)
     async_begin(self);
     await(calc_pi_remote_call(
         loop, self->nats, &self->call,
-        (struct calc_pi_arguments){.begin = self->number * TERMS,
-                                   .end = (self->number + 1) * TERMS}));
-    fprintf(stderr, "slice %d is %.17g, tried %d\n", (int)self->number,
-            self->call.result.sum, self->call.call.retry.tried_ + 1);
+        (struct calc_pi_arguments){.begin = self->begin, .end = self->end}));
+    fprintf(stderr, "slice %d is %.17g, tried %d\n", self->number,
+            self->call.result.sum, self->call.call.tries);
     async_end();
 }
 
 struct program {
     struct async_frame async;
     struct async_nats nats;
+    int64_t terms; /* a slice */
     struct calc_pi_remote pi;
     struct nap_remote nap;
     struct slice slices[SLICES];
@@ -103,7 +105,10 @@ static async program(struct async_loop *loop, void *frame)
     self->nats.retry =
         (struct async_retry){.tries = 10, .first_ms = 50, .max_ms = 1000};
     for (int i = 0; i < SLICES; i++)
-        self->slices[i] = (struct slice){.nats = &self->nats, .number = i};
+        self->slices[i] = (struct slice){.nats = &self->nats,
+                                         .number = i,
+                                         .begin = i * self->terms,
+                                         .end = (i + 1) * self->terms};
     self->began = async_now(loop);
     await(async_map(loop, &self->batch, slice, self->slices, self->tasks));
     fprintf(stderr, "%lu ms\n", (unsigned long)(async_now(loop) - self->began));
@@ -121,6 +126,7 @@ int main(int argc, char **argv)
     static struct program frame;
     async_status status;
 
+    frame.terms = argc > 2 ? atol(argv[2]) : 50000000;
     status = open_url(&loop, &frame.nats,
                       argc > 1 ? argv[1] : "nats://127.0.0.1:4222");
     if (status >= 0)

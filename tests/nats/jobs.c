@@ -1,7 +1,7 @@
 /* jobs.c: what adapters/async_nats_jobs.h promises, a sentence a test.
  * SPDX-License-Identifier: MIT
  *
- *     cc -I../.. jobs.c -lcmocka -lnats -pthread
+ *     cc jobs.c -lcmocka -lnats -pthread
  *
  * Starts a nats-server of its own, on a free port of 127.0.0.1 and in a
  * directory of its own under TMPDIR, and kills it and starts it again; workers
@@ -17,7 +17,14 @@
 
 #include <cmocka.h>
 
-#include "adapters/async_nats_jobs.h"
+#include "../../adapters/async_nats.h"
+#include "../../async_future.h"
+
+static int late_future_set(struct async_loop *loop, struct async_future *future,
+                           int status);
+#define async_future_set late_future_set
+#include "../../adapters/async_nats_jobs.h"
+#undef async_future_set
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -43,6 +50,29 @@ ASYNC_NATS_JOB(enlarge)
 
 enum { DONE, FAILS, HANGS, LASTS, DIES, COUNTS }; /* how a job goes */
 
+/* ---- what comes late ---------------------------------------------------- */
+
+static pthread_t main_thread;
+static volatile size_t late_ms; /* atomic */
+
+static void pause_ms(long ms)
+{
+    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+/* The client's thread has taken a slot, and its message comes later. */
+static int late_future_set(struct async_loop *loop, struct async_future *future,
+                           int status)
+{
+    size_t ms = async_atomic_load_(&late_ms);
+
+    if (ms && !pthread_equal(main_thread, pthread_self()))
+        pause_ms((long)ms);
+    return async_future_set(loop, future, status);
+}
+
 /* ---- the server --------------------------------------------------------- */
 
 static char directory[128], log_path[160], url[64], self_path[256];
@@ -59,13 +89,6 @@ static int connects(void)
     error = connect(fd, (struct sockaddr *)&at, sizeof at);
     close(fd);
     return error == 0;
-}
-
-static void pause_ms(long ms)
-{
-    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-
-    nanosleep(&time, NULL);
 }
 
 /* A child that does not outlive us, whatever ends us. */
@@ -351,6 +374,29 @@ static uint64_t waiting_now(void)
     return count;
 }
 
+/* How many slots ask the server for a job, as it sees it. */
+static int64_t questions(void)
+{
+    jsConsumerInfo *info = NULL;
+    int64_t count = -1;
+
+    if (js_GetConsumerInfo(&info, jobs.js_, jobs.stream_, "work_1", NULL,
+                           NULL) == NATS_OK)
+        count = info->NumWaiting;
+    jsConsumerInfo_Destroy(info);
+    return count;
+}
+
+/* A submission that waits, for tests only. */
+static void publishes(unsigned number, unsigned how)
+{
+    const struct work_arguments arguments = {number, how};
+    struct async_nats_submission call = {
+        .jobs_ = &jobs, .function_ = work_function(), .arguments_ = &arguments};
+
+    assert_int_equal(async_nats_submission_sends_(NULL, &call), 0);
+}
+
 /* Workers, until something is so; then they are drained, or canceled. */
 struct play {
     struct async_frame async;
@@ -482,8 +528,9 @@ static int setup(void **state)
         server_starts();
     jobs = zero;
     jobs.retry.first_ms = jobs.retry.max_ms = 20;
-    jobs.wait_ms = 2000;
+    jobs.wait_ms = LIMIT_MS / 3;
     running = most = most_tries = 0;
+    async_atomic_store_(&late_ms, 0);
     lasts_ms = 1;
     released = fails_no_more = 0;
     snprintf(queue, sizeof queue, "test_%d", queues++);
@@ -564,6 +611,21 @@ static void an_id_submitted_twice_is_one_job(void **state)
     plays(&(struct play){.until = one_is_done});
     assert_string_equal(last_id, "invoice 4711");
     assert_int_equal(marks('s', 1), 1);
+}
+
+static void an_id_is_known_when_its_job_is_done(void **state)
+{
+    struct work_submission first = {0}, second = {0};
+
+    (void)state;
+    assert_int_equal(opens(), ASYNC_DONE);
+    first.submission.id = second.submission.id = "invoice 4712";
+    assert_int_equal(submits(&first, 1, DONE), ASYNC_DONE);
+    plays(&(struct play){.until = one_is_done});
+    assert_int_equal(waiting(), 0);
+    assert_int_equal(submits(&second, 1, DONE), ASYNC_DONE);
+    assert_true(second.submission.was_there);
+    assert_int_equal(waiting(), 0);
 }
 
 static void a_submission_that_is_done_is_another_job_the_next_time(void **state)
@@ -914,6 +976,43 @@ static void a_worker_takes_no_more_than_it_has_slots_for(void **state)
     assert_int_equal(most_tries, 1); /* nor were they refused */
 }
 
+static async_time stopped_at;
+
+/* The server stands still until the slot has given up its question, and asks
+ * again: then it answers both. */
+static int both_are_done(void)
+{
+    async_time passed =
+        (async_clock_now() - stopped_at) / (ASYNC_TICK_HZ / 1000);
+
+    if (stopped_at == 0) {
+        if (questions() != 1)
+            return 0;
+        kill(server, SIGSTOP);
+        stopped_at = async_clock_now();
+    } else if (!released && passed > ASYNC_NATS_JOBS_ASK_MS_ + 1500) {
+        kill(server, SIGCONT);
+        if (questions() != 2)
+            return 0;
+        released = 1;
+        publishes(1, LASTS);
+        publishes(2, LASTS);
+    }
+    return marks('e', UINT32_MAX) == 2;
+}
+
+static void a_question_that_was_given_up_swallows_no_job(void **state)
+{
+    (void)state;
+    lasts_ms = 300;
+    stopped_at = 0;
+    jobs.silent_ms = 3 * LIMIT_MS;
+    assert_int_equal(opens(), ASYNC_DONE);
+    plays(&(struct play){.until = both_are_done});
+    assert_int_equal(marks('s', UINT32_MAX), 2);
+    assert_int_equal(waiting(), 0);
+}
+
 static void a_long_job_is_not_given_to_another(void **state)
 {
     int blocks;
@@ -970,9 +1069,9 @@ static void a_drain_finishes_what_runs_and_takes_no_more(void **state)
     assert_int_equal(waiting(), 0);
 }
 
-static int at_once(void)
+static int eight_ask(void)
 {
-    return 1;
+    return questions() == 8;
 }
 
 static void an_idle_worker_that_was_drained_has_swallowed_nothing(void **state)
@@ -983,7 +1082,7 @@ static void an_idle_worker_that_was_drained_has_swallowed_nothing(void **state)
     (void)state;
     assert_int_equal(opens(), ASYNC_DONE);
     for (i = 0; i < 10; i++) {
-        plays(&(struct play){.until = at_once, .slots_each = 8});
+        plays(&(struct play){.until = eight_ask, .slots_each = 8});
         reopens();
     }
     /* nor did it wait until nobody asks any more */
@@ -1031,39 +1130,69 @@ static int enough_have_ended(void)
     return ended >= enough;
 }
 
-static void a_drain_in_a_stream_of_jobs_loses_and_repeats_none(void **state)
+/* Workers come and go in a stream of jobs; each job is done once. */
+static void stream(int cancels)
 {
     pthread_t thread;
     unsigned i;
 
-    (void)state;
     jobs.silent_ms = 3 * LIMIT_MS;
+    jobs.retry.tries = 1000;
     ended = 0;
+    memset(ends_of, 0, sizeof ends_of);
     assert_int_equal(opens(), ASYNC_DONE);
     assert_int_equal(pthread_create(&thread, NULL, streams, NULL), 0);
     for (enough = A_ROUND; enough <= STREAM; enough += A_ROUND) {
-        plays(&(struct play){.until = enough_have_ended, .slots_each = 8});
+        plays(&(struct play){
+            .until = enough_have_ended, .slots_each = 8, .cancels = cancels});
         reopens();
     }
     pthread_join(thread, NULL);
     for (i = 0; i < STREAM; i++)
         assert_int_equal(ends_of[i], 1);
-    assert_int_equal(most_tries, 1);
     assert_int_equal(waiting(), 0);
 }
 
-static void a_canceled_worker_gives_its_jobs_back_at_once(void **state)
+static void a_drain_in_a_stream_of_jobs_loses_and_repeats_none(void **state)
 {
     (void)state;
+    stream(0);
+    assert_int_equal(most_tries, 1);
+}
+
+static void a_cancel_in_a_stream_of_jobs_loses_none(void **state)
+{
+    (void)state;
+    async_atomic_store_(&late_ms, 2);
+    stream(1);
+}
+
+static int three_run(void)
+{
+    return running == 3;
+}
+
+/* Also when those that ask are gone, with their questions still there. */
+static void a_canceled_worker_gives_its_jobs_back_at_once(void **state)
+{
+    unsigned i;
+
+    (void)state;
     jobs.silent_ms = 3 * LIMIT_MS;
+    jobs.retry.tries = 1000;
     assert_int_equal(opens(), ASYNC_DONE);
-    submitted(1, HANGS);
-    plays(&(struct play){.until = it_has_begun, .slots_each = 2, .cancels = 1});
-    assert_int_equal(marks('e', 1), 0);
-    assert_int_equal(running, 0);
+    for (i = 1; i <= 3; i++)
+        submitted(i, HANGS);
+    for (i = 0; i < 10; i++) {
+        plays(
+            &(struct play){.until = three_run, .slots_each = 8, .cancels = 1});
+        assert_int_equal(running, 0);
+    }
+    assert_int_equal(marks('e', UINT32_MAX), 0);
     released = 1;
-    plays(&(struct play){.until = one_is_done});
-    assert_int_equal(marks('s', 1), 2);
+    submitted(4, DONE);
+    plays(&(struct play){.until = four_are_done});
+    assert_int_equal(marks('s', UINT32_MAX), 34);
     assert_int_equal(waiting(), 0);
 }
 
@@ -1234,6 +1363,7 @@ int main(int count, char **args)
         TEST(a_blocking_job_runs_on_the_executor),
         TEST(frames_are_new_for_each_job),
         TEST(an_id_submitted_twice_is_one_job),
+        TEST(an_id_is_known_when_its_job_is_done),
         TEST(a_submission_that_is_done_is_another_job_the_next_time),
         TEST(a_submission_without_an_answer_is_the_same_job_again),
         TEST(what_is_too_large_is_refused),
@@ -1249,10 +1379,12 @@ int main(int count, char **args)
         TEST(a_job_that_kills_its_workers_is_parked),
         TEST(garbage_is_parked_and_never_run),
         TEST(a_worker_takes_no_more_than_it_has_slots_for),
+        TEST(a_question_that_was_given_up_swallows_no_job),
         TEST(a_long_job_is_not_given_to_another),
         TEST(a_drain_finishes_what_runs_and_takes_no_more),
         TEST(an_idle_worker_that_was_drained_has_swallowed_nothing),
         TEST(a_drain_in_a_stream_of_jobs_loses_and_repeats_none),
+        TEST(a_cancel_in_a_stream_of_jobs_loses_none),
         TEST(a_canceled_worker_gives_its_jobs_back_at_once),
         TEST(a_blocking_job_is_told_of_a_cancel),
         TEST(a_drain_ends_also_without_a_server),
@@ -1263,6 +1395,7 @@ int main(int count, char **args)
     const char *temporary = getenv("TMPDIR");
     int failed;
 
+    main_thread = pthread_self();
     snprintf(self_path, sizeof self_path, "%s", args[0]);
     if (count == 8 && strcmp(args[1], "worker") == 0)
         return worker_main(args + 2);
