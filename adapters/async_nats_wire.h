@@ -253,7 +253,9 @@ enum { /* what a message is */
        ASYNC_NATS_PING_,
        ASYNC_NATS_RUNNING_,
        ASYNC_NATS_FORGOTTEN_,
-       ASYNC_NATS_NOBODY_ /* of our own making: the server knows of nobody */
+       /* of the caller's own making: */
+       ASYNC_NATS_NOBODY_, /* the server knows of nobody */
+       ASYNC_NATS_GARBAGE_ /* who answers does not speak as we do */
 };
 
 enum { ASYNC_NATS_HEAD_ = 36 }; /* bytes that each message begins with */
@@ -435,15 +437,20 @@ async_nats_signature_(const struct async_nats_function *function)
 
 /* ---- addresses ---------------------------------------------------------- */
 
-/* A caller has two: INBOX.n.TOKEN, the reply subject of what it sends, where
- * the server says that there is nobody; and INBOX.a.TOKEN, where answers go.
- * Makes the one the other; a reply subject of another shape stays as it is. */
+/* A caller has two: INBOX.n.TRY.NUMBER, the reply subject of what it sends,
+ * where the server says that there is nobody; and INBOX.a.TRY, where answers
+ * go: their heads tell the number, and a server that sees the same few subjects
+ * again looks them up in its cache. Makes the one the other; a reply subject of
+ * another shape stays as it is. */
 static inline void async_nats_turn_address_(char *subject)
 {
-    char *token = strrchr(subject, '.');
+    char *number = strrchr(subject, '.');
 
-    if (token && token - subject >= 2 && token[-2] == '.' && token[-1] == 'n')
-        token[-1] = 'a';
+    if (number && number - subject >= 5 && number[-3] == '.' &&
+        number[-4] == 'n' && number[-5] == '.') {
+        number[-4] = 'a';
+        *number = 0;
+    }
 }
 
 /* ---- heads -------------------------------------------------------------- */
