@@ -42,21 +42,24 @@ enum {                         /* bytes, their NULs included */
 /* What every slot has: a call that is served. A blocking function's thread
  * touches `text`, `code_` and `job_`, while it runs. */
 struct async_nats_serving {
-    char text[ASYNC_NATS_TEXT]; /* why it has failed: async_nats_fail */
-
     /* private */
     struct async_nats_service *service_;
     struct async_nats_serving *next_; /* in line; or among the free */
     struct async_nats_serving *same_; /* in its bucket of the table */
     struct async_task task_;
-    struct async_job job_;
     uint64_t origin_, number_; /* the call's id */
     int code_;                 /* what `text` belongs to */
     int status_;               /* how it ended */
     uint8_t is_;
     uint8_t accepted_; /* the caller knows that it has arrived */
     uint8_t canceled_; /* the caller does not listen any more */
+
+    /* not all-zero when a call begins */
+    struct async_job job_; /* of a blocking function */
     char reply_[ASYNC_NATS_REPLY_];
+
+    /* to read: why it has failed, by async_nats_fail */
+    char text[ASYNC_NATS_TEXT];
 };
 
 /* How the slot of any function begins. */
@@ -471,6 +474,21 @@ static inline int async_nats_reads_head_(struct async_nats_worker *worker,
     return 0;
 }
 
+/* All-zero, but for what takes time and is not looked at. */
+static inline void async_nats_clear_(const struct async_nats_service *service,
+                                     struct async_nats_serving *serving)
+{
+    const size_t begin = offsetof(struct async_nats_slot_, serving.job_);
+    const size_t end = sizeof(struct async_nats_slot_);
+    char *slot = (char *)async_nats_slot_of_(serving);
+
+    memset(slot, 0, begin);
+    memset(slot + end, 0, service->size_of_one_ - end);
+    if (service->job_)
+        memset(&serving->job_, 0, sizeof serving->job_);
+    serving->text[0] = 0;
+}
+
 /* A call that is not known: into a slot, if there is one. */
 static inline void async_nats_arrive_(struct async_nats_service *service,
                                       const struct async_nats_head *head,
@@ -489,7 +507,7 @@ static inline void async_nats_arrive_(struct async_nats_service *service,
     service->free_.first = serving->next_;
     if (serving->is_ == ASYNC_NATS_OVER_)
         async_nats_forget_(worker, serving);
-    memset(async_nats_slot_of_(serving), 0, service->size_of_one_);
+    async_nats_clear_(service, serving);
     if (async_nats_decode_(&service->function_->arguments,
                            async_nats_part_(serving, service->arguments_),
                            (const unsigned char *)natsMsg_GetData(message) +
