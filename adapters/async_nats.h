@@ -117,6 +117,7 @@ struct async_nats_call {
     /* private */
     struct async_nats *nats_;
     const struct async_nats_function *function_;
+    uint32_t signature_; /* its */
     const void *arguments_;
     void *result_;
     uint64_t number_;
@@ -268,8 +269,9 @@ static inline void async_nats_address_(const struct async_nats_call *call,
     char *at = async_nats_append_(subject, subject, call->nats_->address_);
 
     at = async_nats_append_(subject, at, ".n.");
-    at = async_nats_append_hex_(subject, at, call->number_, 16);
-    (void)async_nats_append_hex_(subject, at, call->tried_, 2);
+    at = async_nats_append_hex_(subject, at, call->tried_, 2);
+    at = async_nats_append_(subject, at, ".");
+    (void)async_nats_append_hex_(subject, at, call->number_, 16);
 }
 
 /* To the worker that has accepted it. */
@@ -338,7 +340,7 @@ static inline async_status async_nats_try_(struct async_nats_call *call)
     }
     call->pings_ = 0;
     async_nats_address_(call, reply);
-    head.signature = async_nats_signature_(call->function_);
+    head.signature = call->signature_;
     error = async_nats_subject_(call, subject);
     if (error > 0)
         error = async_nats_send_(nats, subject, reply, &head,
@@ -396,7 +398,7 @@ async_nats_result_(struct async_nats_call *call,
                    const struct async_nats_head *head,
                    const unsigned char *body)
 {
-    if (head->signature != async_nats_signature_(call->function_) ||
+    if (head->signature != call->signature_ ||
         async_nats_decode_(&call->function_->result, call->result_, body,
                            head->length) < 0)
         return ASYNC_NATS_EMALFORMED;
@@ -466,25 +468,28 @@ static inline void async_nats_answer_(struct async_nats_call *call,
                                          : ASYNC_NATS_ENOBODY);
         return;
     default:
-        async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
+        if (!is_late)
+            async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
     }
 }
 
-/* The server says that there is nobody. libnats does not tell the loop's thread
- * for which message that is: this is one of its own threads, and sends it on as
- * an answer. */
+/* The server says that there is nobody; or somebody has answered who does not
+ * speak as we do. libnats does not tell the loop's thread for which message the
+ * first is: this is one of its own threads, and sends it on as an answer. */
 static inline void async_nats_nobody_(natsConnection *connection,
                                       natsSubscription *subscription,
                                       natsMsg *message, void *arg)
 {
+    const char *number = strrchr(natsMsg_GetSubject(message), '.') + 1;
     struct async_nats_head head = ASYNC_ZERO_;
     unsigned char bytes[ASYNC_NATS_HEAD_];
     char subject[ASYNC_NATS_SUBJECT_];
 
     (void)subscription;
     (void)arg;
-    if (natsMsg_IsNoResponders(message)) {
-        head.kind = ASYNC_NATS_NOBODY_;
+    if (async_nats_read_hex_(number, 16, &head.number) == 16) {
+        head.kind = natsMsg_IsNoResponders(message) ? ASYNC_NATS_NOBODY_
+                                                    : ASYNC_NATS_GARBAGE_;
         async_nats_put_head_(&head, bytes);
         (void)async_nats_append_(subject, subject, natsMsg_GetSubject(message));
         async_nats_turn_address_(subject);
@@ -507,32 +512,27 @@ static inline void async_nats_receive_(struct async_nats *nats,
     int error;
 
     (void)inlet;
-    if (*token == 'f') {
+    if (*token == 's') {
         if (async_nats_read_hex_(token + 1, 16, &number) == 16) {
             nats->seen_ = number;
             async_event_set(nats->loop, &nats->flushed_);
         }
         return;
     }
-    if (async_nats_read_hex_(token, 16, &number) < 16 ||
-        async_nats_read_hex_(token + 16, 2, &tried) < 2)
-        return;
     error = async_nats_get_head_(&head, data,
                                  (size_t)natsMsg_GetDataLength(message));
-    call = *async_nats_find_(nats, number);
-    if (!call) {
-        if (!error && head.kind == ASYNC_NATS_ACCEPTED_ && from) {
-            head = async_nats_head_(nats, ASYNC_NATS_CANCEL_, number);
-            (void)async_nats_send_(nats, from, NULL, &head, NULL, NULL);
-        }
-    } else if (error < 0) {
+    if (async_nats_read_hex_(token, 2, &tried) < 2 ||
+        (head.origin != nats->origin_ && head.kind < ASYNC_NATS_NOBODY_))
+        return; /* nobody knows whose answer it is */
+    call = *async_nats_find_(nats, head.number);
+    if (call && error < 0) {
         async_nats_settle_(call, error);
-    } else if (head.kind != ASYNC_NATS_NOBODY_ &&
-               (head.origin != nats->origin_ || head.number != number)) {
-        async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
-    } else {
+    } else if (call) {
         async_nats_answer_(call, &head, data + ASYNC_NATS_HEAD_, from,
                            tried != call->tried_);
+    } else if (!error && head.kind == ASYNC_NATS_ACCEPTED_ && from) {
+        head = async_nats_head_(nats, ASYNC_NATS_CANCEL_, head.number);
+        (void)async_nats_send_(nats, from, NULL, &head, NULL, NULL);
     }
 }
 
@@ -549,13 +549,18 @@ async_nats_prepare_(struct async_nats_call *call, struct async_nats *nats,
                     const struct async_nats_function *function,
                     const void *arguments, void *result)
 {
+    uint32_t signature = call->signature_;
+
     ASYNC_ASSERT(!async_nats_runs_(&call->async),
                  "a remote call is prepared while it runs: await it first, or "
                  "use another call; or its storage was not all-zero");
+    if (call->function_ != function) /* it takes a while to count */
+        signature = async_nats_signature_(function);
     memset(call, 0, sizeof *call);
     call->retry = nats->retry;
     call->nats_ = nats;
     call->function_ = function;
+    call->signature_ = signature;
     call->arguments_ = arguments;
     call->result_ = result;
 }
@@ -623,7 +628,7 @@ static inline natsStatus async_nats_listen_here_(struct async_nats *nats)
     if (async_nats_listen_(nats, &nats->inbox_, subject, NULL,
                            async_nats_receive_) < 0)
         return NATS_NO_MEMORY;
-    (void)async_nats_append_(subject, end, ".n.*");
+    (void)async_nats_append_(subject, end, ".n.*.*");
     return natsConnection_Subscribe(&nats->nobody_, nats->connection_, subject,
                                     async_nats_nobody_, NULL);
 }
@@ -697,7 +702,7 @@ static inline async_status async_nats_flush(struct async_loop *loop,
     flush->number_ = ++nats->flushes_;
     flush->turns_ = nats->turns_;
     at = async_nats_append_(subject, subject, nats->address_);
-    at = async_nats_append_(subject, at, ".a.f");
+    at = async_nats_append_(subject, at, ".a.s");
     (void)async_nats_append_hex_(subject, at, flush->number_, 16);
     (void)natsConnection_Publish(nats->connection_, subject, NULL, 0);
     while (nats->seen_ < flush->number_) {

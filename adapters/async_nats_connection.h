@@ -330,10 +330,14 @@ static inline int async_nats_is_name_(const char *name)
 static inline char *async_nats_append_(char *subject, char *at,
                                        const char *text)
 {
-    while (*text && at < subject + ASYNC_NATS_SUBJECT_ - 1)
-        *at++ = *text++;
-    *at = 0;
-    return at;
+    size_t room = (size_t)(subject + ASYNC_NATS_SUBJECT_ - 1 - at);
+    size_t length = strlen(text);
+
+    if (length > room)
+        length = room;
+    memcpy(at, text, length);
+    at[length] = 0;
+    return at + length;
 }
 
 static inline char *async_nats_append_hex_(char *subject, char *at,

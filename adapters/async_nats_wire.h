@@ -253,7 +253,9 @@ enum { /* what a message is */
        ASYNC_NATS_PING_,
        ASYNC_NATS_RUNNING_,
        ASYNC_NATS_FORGOTTEN_,
-       ASYNC_NATS_NOBODY_ /* of our own making: the server knows of nobody */
+       /* of the caller's own making: */
+       ASYNC_NATS_NOBODY_, /* the server knows of nobody */
+       ASYNC_NATS_GARBAGE_ /* who answers does not speak as we do */
 };
 
 enum { ASYNC_NATS_HEAD_ = 36 }; /* bytes that each message begins with */
@@ -268,25 +270,31 @@ struct async_nats_head {
 
 /* ---- integers ----------------------------------------------------------- */
 
-/* The most significant byte first. */
-static inline unsigned char *async_nats_put_(unsigned char *out, uint64_t value,
-                                             size_t size)
+/* The most significant byte first. Byte by byte: compilers make one swap and
+ * one store, or load, of this. */
+static inline void async_nats_put_32_(unsigned char *out, uint32_t value)
 {
-    size_t i;
-
-    for (i = size; i--; value >>= 8)
-        out[i] = (unsigned char)value;
-    return out + size;
+    out[0] = (unsigned char)(value >> 24);
+    out[1] = (unsigned char)(value >> 16);
+    out[2] = (unsigned char)(value >> 8);
+    out[3] = (unsigned char)value;
 }
 
-static inline uint64_t async_nats_get_(const unsigned char *in, size_t size)
+static inline uint32_t async_nats_get_32_(const unsigned char *in)
 {
-    uint64_t value = 0;
-    size_t i;
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 |
+           (uint32_t)in[2] << 8 | in[3];
+}
 
-    for (i = 0; i < size; i++)
-        value = value << 8 | in[i];
-    return value;
+static inline void async_nats_put_64_(unsigned char *out, uint64_t value)
+{
+    async_nats_put_32_(out, (uint32_t)(value >> 32));
+    async_nats_put_32_(out + 4, (uint32_t)value);
+}
+
+static inline uint64_t async_nats_get_64_(const unsigned char *in)
+{
+    return (uint64_t)async_nats_get_32_(in) << 32 | async_nats_get_32_(in + 4);
 }
 
 /* ---- fields ------------------------------------------------------------- */
@@ -357,9 +365,9 @@ static inline void async_nats_encode_(const struct async_nats_fields *fields,
         } else {
             uint32_t length = async_nats_length_(field, at);
 
-            out = async_nats_put_(out, length, 4);
-            memcpy(out, at + async_nats_skip_(field), length);
-            out += length;
+            async_nats_put_32_(out, length);
+            memcpy(out + 4, at + async_nats_skip_(field), length);
+            out += 4 + length;
         }
     }
 }
@@ -383,7 +391,7 @@ static inline int async_nats_decode_(const struct async_nats_fields *fields,
 
             if (length < 4)
                 return ASYNC_NATS_EMALFORMED;
-            count = (uint32_t)async_nats_get_(in, 4);
+            count = async_nats_get_32_(in);
             in += 4;
             length -= 4;
             if (count > size - (size_t)is_text || count > length ||
@@ -435,15 +443,20 @@ async_nats_signature_(const struct async_nats_function *function)
 
 /* ---- addresses ---------------------------------------------------------- */
 
-/* A caller has two: INBOX.n.TOKEN, the reply subject of what it sends, where
- * the server says that there is nobody; and INBOX.a.TOKEN, where answers go.
- * Makes the one the other; a reply subject of another shape stays as it is. */
+/* A caller has two: INBOX.n.TRY.NUMBER, the reply subject of what it sends,
+ * where the server says that there is nobody; and INBOX.a.TRY, where answers
+ * go: their heads tell the number, and a server that sees the same few subjects
+ * again looks them up in its cache. Makes the one the other; a reply subject of
+ * another shape stays as it is. */
 static inline void async_nats_turn_address_(char *subject)
 {
-    char *token = strrchr(subject, '.');
+    char *number = strrchr(subject, '.');
 
-    if (token && token - subject >= 2 && token[-2] == '.' && token[-1] == 'n')
-        token[-1] = 'a';
+    if (number && number - subject >= 5 && number[-3] == '.' &&
+        number[-4] == 'n' && number[-5] == '.') {
+        number[-4] = 'a';
+        *number = 0;
+    }
 }
 
 /* ---- heads -------------------------------------------------------------- */
@@ -454,14 +467,14 @@ static inline void async_nats_put_head_(const struct async_nats_head *head,
                                         unsigned char *out)
 {
     memcpy(out, "asyn", 4);
-    out = async_nats_put_(out + 4, ASYNC_NATS_WIRE_, 1);
-    out = async_nats_put_(out, head->kind, 1);
-    out = async_nats_put_(out, 0, 2);
-    out = async_nats_put_(out, head->signature, 4);
-    out = async_nats_put_(out, head->length, 4);
-    out = async_nats_put_(out, head->origin, 8);
-    out = async_nats_put_(out, head->number, 8);
-    (void)async_nats_put_(out, (uint32_t)head->code, 4);
+    out[4] = ASYNC_NATS_WIRE_;
+    out[5] = head->kind;
+    out[6] = out[7] = 0;
+    async_nats_put_32_(out + 8, head->signature);
+    async_nats_put_32_(out + 12, head->length);
+    async_nats_put_64_(out + 16, head->origin);
+    async_nats_put_64_(out + 24, head->number);
+    async_nats_put_32_(out + 32, (uint32_t)head->code);
 }
 
 /* Returns 0; ASYNC_NATS_EMALFORMED: these `length` bytes are no message of
@@ -475,14 +488,14 @@ static inline int async_nats_get_head_(struct async_nats_head *head,
     memset(head, 0, sizeof *head);
     if (length < ASYNC_NATS_HEAD_ || memcmp(in, "asyn", 4) != 0)
         return ASYNC_NATS_EMALFORMED;
-    head->origin = async_nats_get_(in + 16, 8);
-    head->number = async_nats_get_(in + 24, 8);
+    head->origin = async_nats_get_64_(in + 16);
+    head->number = async_nats_get_64_(in + 24);
     if (in[4] != ASYNC_NATS_WIRE_)
         return ASYNC_NATS_EVERSION;
     head->kind = in[5];
-    head->signature = (uint32_t)async_nats_get_(in + 8, 4);
-    head->length = (uint32_t)async_nats_get_(in + 12, 4);
-    head->code = (int32_t)(uint32_t)async_nats_get_(in + 32, 4);
+    head->signature = async_nats_get_32_(in + 8);
+    head->length = async_nats_get_32_(in + 12);
+    head->code = (int32_t)async_nats_get_32_(in + 32);
     return head->length == length - ASYNC_NATS_HEAD_ ? 0
                                                      : ASYNC_NATS_EMALFORMED;
 }

@@ -32,10 +32,12 @@ enum fake_answer {                /* what it does with a call */
                    FAKE_OTHER_NUMBER,
                    FAKE_OTHER_ORIGIN,
                    FAKE_TWICE, /* the echo, and another one after it */
-                   /* what is none, and that is all */
+                   /* what is none, and that is all; the first from one who
+                    * does not know us, and answers as others do */
                    FAKE_EMPTY,
                    FAKE_SHORT_HEAD,
                    FAKE_WRONG_MAGIC,
+                   FAKE_JUNK,         /* a megabyte of it */
                    FAKE_WRONG_LENGTH, /* of the body, in the head */
                    FAKE_WRONG_KIND,
                    FAKE_CALL_BACK, /* a kind that only callers send */
@@ -43,7 +45,6 @@ enum fake_answer {                /* what it does with a call */
                    FAKE_OTHER_SIGNATURE,
                    FAKE_SHORT_BODY, /* a byte less than the result has */
                    FAKE_LONG_BODY,
-                   FAKE_JUNK,    /* a megabyte of it */
                    FAKE_NO_REPLY /* accepted, and not where it can be asked */
 };
 
@@ -130,15 +131,18 @@ enum { /* kinds of messages */
        FAKE_IS_FORGOTTEN
 };
 
-/* Where the answer goes to what has INBOX.n.TOKEN as its reply subject. */
+/* Where the answer goes to what has INBOX.n.TRY.NUMBER as its reply subject:
+ * INBOX.a.TRY. */
 static inline void fake_address_(char *to, size_t size, const char *reply)
 {
     char *dot;
 
     (void)snprintf(to, size, "%s", reply ? reply : "");
     dot = strrchr(to, '.');
-    if (dot && dot - to > 2 && dot[-2] == '.' && dot[-1] == 'n')
-        dot[-1] = 'a';
+    if (dot && dot - to > 5 && dot[-5] == '.' && dot[-4] == 'n') {
+        dot[-4] = 'a';
+        *dot = 0;
+    }
 }
 
 /* `message` has the head of a call, and room for a body. */
@@ -306,6 +310,8 @@ static inline void fake_called_(natsConnection *connection,
         fake->called(fake, n + 1);
     for (i = 0; i < n && i < 7 && fake->script[i + 1] != FAKE_END; i++)
         ;
+    if (fake->script[i] >= FAKE_EMPTY && fake->script[i] <= FAKE_JUNK)
+        (void)snprintf(to, sizeof to, "%s", natsMsg_GetReply(msg));
     fake_answer_(fake, fake->script[i], to, call, size);
     (void)pthread_mutex_lock(&fake->lock);
     fake->calls++;
