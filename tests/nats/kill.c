@@ -152,10 +152,13 @@ static int be_a_worker(char **argv)
 
 /* ---- the caller --------------------------------------------------------- */
 
+/* What stays in a result when its answer was taken. */
+#define UNTOUCHED 0x5A5A5A5A5A5A5A5Au
+
 /* A call, and how often it was answered. */
 struct one {
     struct async_frame async; /* first */
-    uint64_t argument;
+    uint64_t argument, answer;
     int is_blocking, rc, answered, runs;
     struct mix_remote mix;
     struct stir_remote stir;
@@ -205,6 +208,9 @@ static async calls_one(struct async_loop *loop, void *frame)
     else
         async_catch(self->rc,
                     mix_remote_call(loop, &caller.nats, &self->mix, mixes));
+    self->answer =
+        self->is_blocking ? self->stir.result.answer : self->mix.result.answer;
+    self->stir.result.answer = self->mix.result.answer = UNTOUCHED;
     self->answered++;
     async_end();
 }
@@ -323,25 +329,25 @@ static void end_round(void)
         (void)fclose(log);
     for (i = 0; i < CALLS; i++) {
         const struct one *one = &caller.calls[i];
-        uint64_t answer =
-            one->is_blocking ? one->stir.result.answer : one->mix.result.answer;
+        int seen_again = one->stir.result.answer != UNTOUCHED ||
+                         one->mix.result.answer != UNTOUCHED;
+        int is_right = one->answer == answer_to(one->argument);
         int tried =
             one->is_blocking ? one->stir.call.tried_ : one->mix.call.tried_;
 
-        caller.lost += one->rc < 0 || one->answered == 0 || one->runs == 0 ||
-                       answer != answer_to(one->argument);
-        caller.twice += one->answered > 1;
+        caller.lost +=
+            one->rc < 0 || one->answered == 0 || one->runs == 0 || !is_right;
+        caller.twice += seen_again || one->answered > 1;
         caller.retried += tried > 1;
         caller.again += one->runs > 1;
-        if (one->rc < 0 || answer != answer_to(one->argument) ||
-            one->answered != 1 || one->runs == 0)
+        if (one->rc < 0 || !is_right || seen_again || one->answered != 1 ||
+            one->runs == 0)
             (void)fprintf(stderr,
-                          "SEED=%lu: call %d: %s, %d times, ran %d times, "
+                          "SEED=%lu: call %d: %s, %d times%s, ran %d times, "
                           "%s value\n",
                           caller.seed, i, async_nats_strerror(one->rc),
-                          one->answered, one->runs,
-                          answer == answer_to(one->argument) ? "the right"
-                                                             : "a wrong");
+                          one->answered, seen_again ? " and once more" : "",
+                          one->runs, is_right ? "the right" : "a wrong");
     }
 }
 
