@@ -287,7 +287,7 @@ static inline async_status async_thread_actor_call_(
         ASYNC_WRAP_OPEN_ members                                               \
     };                                                                         \
     ASYNC_WRAP_JOB_(kind, result_type, name, types, arguments)                 \
-    ASYNC_WRAP_UNUSED_ static inline int name##_send(                          \
+    ASYNC_UNUSED_ static inline int name##_send(                               \
         struct async_loop *loop_, struct async_thread_actor *actor_,           \
         struct name##_call *call_ ASYNC_WRAP_OPEN_ parameters)                 \
     {                                                                          \

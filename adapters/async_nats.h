@@ -376,19 +376,24 @@ static inline void async_nats_doubt_(struct async_nats_call *call)
 
 /* ---- answers ------------------------------------------------------------ */
 
+/* What is named there is a worker's own subject. */
+static inline int async_nats_is_worker_(const char *subject)
+{
+    static const char prefix[] = "async.worker.";
+
+    return subject && strncmp(subject, prefix, sizeof prefix - 1) == 0 &&
+           async_nats_is_name_(subject + sizeof prefix - 1);
+}
+
 static inline void async_nats_accepted_(struct async_nats_call *call,
                                         const char *worker)
 {
-    static const char prefix[] = "async.worker.";
-    size_t length = worker ? strlen(worker) : 0;
-
-    if (!worker || length >= sizeof call->worker_ ||
-        strncmp(worker, prefix, sizeof prefix - 1) != 0 ||
-        !async_nats_is_name_(worker + sizeof prefix - 1)) {
+    if (!async_nats_is_worker_(worker) ||
+        strlen(worker) >= sizeof call->worker_) {
         async_nats_settle_(call, ASYNC_NATS_EMALFORMED);
         return;
     }
-    memcpy(call->worker_, worker, length + 1);
+    memcpy(call->worker_, worker, strlen(worker) + 1);
     call->is_ |= ASYNC_NATS_IS_ACCEPTED_;
     async_event_set(call->nats_->loop, &call->told_);
 }
@@ -530,7 +535,8 @@ static inline void async_nats_receive_(struct async_nats *nats,
     } else if (call) {
         async_nats_answer_(call, &head, data + ASYNC_NATS_HEAD_, from,
                            tried != call->tried_);
-    } else if (!error && head.kind == ASYNC_NATS_ACCEPTED_ && from) {
+    } else if (!error && head.kind == ASYNC_NATS_ACCEPTED_ &&
+               async_nats_is_worker_(from)) {
         head = async_nats_head_(nats, ASYNC_NATS_CANCEL_, head.number);
         (void)async_nats_send_(nats, from, NULL, &head, NULL, NULL);
     }
