@@ -73,7 +73,9 @@
  * Rules
  * 1. A job is done at least once, so it must do no harm twice: it runs again if
  *    its worker was killed, or cut off, after it had done it and before the
- *    server knew. `id` is the same in each run.
+ *    server knew; and a server of 2.9 that has one on its way to a worker that
+ *    leaves may repeat another one, and deliver this one when silent_ms are
+ *    over. `id` is the same in each run.
  * 2. A submission is done once the server has the job in its file, and what it
  *    has survives its kill; a cut of power only if that is longer ago than the
  *    server's sync_interval (2 minutes, unless it is configured; or replicas).

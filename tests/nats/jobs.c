@@ -1154,7 +1154,7 @@ static void a_long_job_is_not_given_to_another(void **state)
 
     (void)state;
     jobs.silent_ms = 300;
-    lasts_ms = 800;
+    lasts_ms = 500;
     for (blocks = 0; blocks < 2; blocks++) {
         for (tries = 0; tries < 10; tries++) {
             reopens();
@@ -1458,7 +1458,7 @@ static int all_are_done(void)
 static void no_job_is_lost_when_workers_and_server_are_killed(void **state)
 {
     const char *given = getenv("ROUNDS");
-    unsigned rounds = given ? (unsigned)atoi(given) : 20, round, i;
+    unsigned rounds = given ? (unsigned)atoi(given) : 16, round, i;
     unsigned servers = 0, workers = 0, refused = 0;
     pid_t process[WORKERS];
 
