@@ -537,14 +537,11 @@ static inline natsStatus async_nats_name_(struct async_nats *nats)
 {
     natsInbox *inbox = NULL;
     natsStatus status = natsInbox_Create(&inbox);
-    const char *at;
 
     if (status != NATS_OK)
         return status;
     snprintf(nats->address_, sizeof nats->address_, "%s", inbox);
-    nats->origin_ = 14695981039346656037u; /* FNV-1a, 64 bits */
-    for (at = inbox; *at; at++)
-        nats->origin_ = (nats->origin_ ^ (unsigned char)*at) * 1099511628211u;
+    nats->origin_ = async_nats_hash_(inbox, strlen(inbox));
     natsInbox_Destroy(inbox);
     return NATS_OK;
 }
