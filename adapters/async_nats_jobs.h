@@ -82,7 +82,8 @@
  *    comes within same_ms. After a restart the server knows only the ids of
  *    jobs that are not done.
  * 3. Tries are counted by the server, as deliveries: also those to a worker
- *    that died, or was canceled. A kill of the server may take one back.
+ *    that died, was canceled, or was drained in that very moment. A kill of the
+ *    server may take one back.
  * 4. The executor is for what is said to the server, which blocks; two threads
  *    do. It is not the one that runs jobs: those would hold up the word that
  *    they are alive (asserted).
