@@ -26,13 +26,18 @@ static natsStatus noted_say(natsConnection *connection, const char *subject,
                             const char *what);
 static natsStatus noted_ask(natsConnection *connection, const char *subject,
                             const char *inbox, const char *how);
+static natsStatus noted_tell(natsMsg **answer, natsConnection *connection,
+                             const char *subject, const char *what,
+                             int64_t wait_ms);
 #define async_future_set late_future_set
 #define natsConnection_PublishString noted_say
 #define natsConnection_PublishRequestString noted_ask
+#define natsConnection_RequestString noted_tell
 #include "../../adapters/async_nats_jobs.h"
 #undef async_future_set
 #undef natsConnection_PublishString
 #undef natsConnection_PublishRequestString
+#undef natsConnection_RequestString
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -62,8 +67,10 @@ enum { DONE, FAILS, HANGS, LASTS, DIES, COUNTS }; /* how a job goes */
 /* ---- what comes late, and what is said ---------------------------------- */
 
 static pthread_t main_thread;
-static volatile size_t late_ms;         /* atomic */
-static volatile size_t asked, returned; /* questions, and jobs; atomic */
+static volatile size_t late_ms;  /* atomic */
+static volatile size_t asked;    /* for jobs; atomic */
+static volatile size_t returned; /* jobs; atomic */
+static volatile size_t told;     /* that they are done; atomic */
 
 static void pause_ms(long ms)
 {
@@ -120,6 +127,17 @@ static natsStatus noted_ask(natsConnection *connection, const char *subject,
 {
     one_more(&asked);
     return natsConnection_PublishRequestString(connection, subject, inbox, how);
+}
+
+static natsStatus noted_tell(natsMsg **answer, natsConnection *connection,
+                             const char *subject, const char *what,
+                             int64_t wait_ms)
+{
+    natsStatus status = natsConnection_RequestString(answer, connection,
+                                                     subject, what, wait_ms);
+
+    one_more(&told);
+    return status;
 }
 
 /* ---- the server --------------------------------------------------------- */
@@ -402,16 +420,16 @@ static void reopens(void)
     assert_int_equal(opens(), ASYNC_DONE);
 }
 
-static int is_open(void)
+/* From now on, that is: the open was not so impatient. */
+static void waits_for(uint32_t wait_ms)
 {
-    return opens() == ASYNC_DONE;
-}
+    jsOptions options;
 
-/* So impatient that also the open may need more than one try. */
-static void opens_within(uint32_t wait_ms)
-{
-    jobs.wait_ms = wait_ms;
-    assert_true(happens(is_open));
+    jsOptions_Init(&options);
+    options.Wait = jobs.wait_ms = wait_ms;
+    jsCtx_Destroy(jobs.js_);
+    assert_int_equal(
+        natsConnection_JetStream(&jobs.js_, jobs.connection_, &options), 0);
 }
 
 static uint64_t waiting(void)
@@ -598,6 +616,7 @@ static int setup(void **state)
     async_atomic_store_(&late_ms, 0);
     async_atomic_store_(&asked, 0);
     async_atomic_store_(&returned, 0);
+    async_atomic_store_(&told, 0);
     lasts_ms = 1;
     released = fails_no_more = 0;
     snprintf(queue, sizeof queue, "test_%d", queues++);
@@ -716,7 +735,8 @@ static void a_submission_without_an_answer_is_the_same_job_again(void **state)
     struct work_submission call = {0}, other = {0};
 
     (void)state;
-    opens_within(200);
+    assert_int_equal(opens(), ASYNC_DONE);
+    waits_for(200);
     server_stands_still();
     assert_int_equal(submits(&call, 1, DONE), ASYNC_NATS_EGONE);
     assert_int_equal(submits(&other, 2, DONE), ASYNC_NATS_EGONE);
@@ -861,16 +881,24 @@ static void a_worker_goes_on_when_the_server_is_there_again(void **state)
     ends(process);
 }
 
+static int has_heard_nothing;
+
+/* It is told to a server that stands still, and is killed when it was. */
 static int it_ends_without_a_server(void)
 {
     if (!it_has_begun())
         return 0;
     if (!released)
-        server_is_killed();
+        server_stands_still();
     released = 1;
-    if (one_is_done() && !server)
+    if (async_atomic_load_(&told) == 0)
+        return 0;
+    if (!has_heard_nothing) {
+        has_heard_nothing = 1;
+        server_is_killed();
         server_starts();
-    return server && waiting_now() == 0;
+    }
+    return waiting_now() == 0;
 }
 
 static void a_job_that_ends_while_the_server_is_away_is_done(void **state)
@@ -879,7 +907,8 @@ static void a_job_that_ends_while_the_server_is_away_is_done(void **state)
     jobs.silent_ms = 3 * LIMIT_MS;
     assert_int_equal(opens(), ASYNC_DONE);
     submitted(1, HANGS);
-    jobs.wait_ms = 200; /* for the word that it is done: it is said again */
+    jobs.wait_ms = 200; /* for what is told */
+    has_heard_nothing = 0;
     plays(&(struct play){.until = it_ends_without_a_server, .slots_each = 2});
     assert_int_equal(marks('s', 1), 1);
 }
@@ -1303,24 +1332,39 @@ static void a_blocking_job_is_told_of_a_cancel(void **state)
     assert_int_equal(waiting(), 0);
 }
 
-static int server_goes_too(void)
+static int stands_still(void)
 {
-    if (server)
-        server_is_killed();
-    return it_is_away();
+    waits_for(200);
+    server_stands_still();
+    return 1;
+}
+
+static int is_killed(void)
+{
+    waits_for(200);
+    server_is_killed();
+    return happens(it_is_away);
 }
 
 static void a_drain_ends_also_without_a_server(void **state)
 {
+    int (*const goes[])(void) = {stands_still, is_killed};
+    unsigned i;
+
     (void)state;
-    assert_int_equal(opens(), ASYNC_DONE);
-    submitted(1, HANGS);
-    jobs.wait_ms = 300; /* for what still arrives */
-    plays(&(struct play){.until = it_has_begun,
-                         .slots_each = 2,
-                         .cancels = 1,
-                         .then = server_goes_too});
-    server_starts();
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(opens(), ASYNC_DONE);
+        submitted(1, HANGS);
+        plays(&(struct play){.until = it_has_begun,
+                             .slots_each = 2,
+                             .cancels = 1,
+                             .then = goes[i]});
+        if (server)
+            server_is_killed();
+        server_starts();
+        assert_int_equal(does(CLOSE, NULL), ASYNC_DONE);
+        setup(NULL);
+    }
 }
 
 /* ---- open -------------------------------------------------------------- */
@@ -1391,7 +1435,8 @@ static void no_job_is_lost_when_workers_and_server_are_killed(void **state)
     print_message("SEED=%lu\n", (unsigned long)seed);
     jobs.silent_ms = 500;
     jobs.retry.tries = 1000;
-    opens_within(200);
+    assert_int_equal(opens(), ASYNC_DONE);
+    waits_for(200);
     for (i = 0; i < WORKERS; i++)
         process[i] = worker_starts(1000, 500, 4);
     all_jobs = 0;
