@@ -297,7 +297,7 @@ static inline async_status async_thread_actor_call_(
         return async_thread_actor_send(loop_, actor_, &call_->call,            \
                                        name##_job_, call_);                    \
     }                                                                          \
-    ASYNC_WRAP_UNUSED_ static inline async_status name##_async(                \
+    ASYNC_UNUSED_ static inline async_status name##_async(                     \
         struct async_loop *loop_, struct async_thread_actor *actor_,           \
         struct name##_call *call_ ASYNC_WRAP_OPEN_ parameters)                 \
     {                                                                          \

@@ -8,6 +8,10 @@
  * sends is one write. Included by async_nats.h, where the program that shows it
  * is: include that.
  *
+ * Tested with libnats 3.4.1. From 3.10 on it leaves to adapters to close its
+ * socket: this one shuts the connection, but a descriptor stays open until the
+ * program ends, at each reconnection.
+ *
  * libnats' functions that wait for the server (natsConnection_Flush,
  * natsConnection_Request, js_...) wait for ever on such a connection's loop.
  */
@@ -22,6 +26,7 @@
 #include <nats/nats.h>
 #include <stdio.h>  /* snprintf */
 #include <stdlib.h> /* realloc */
+#include <sys/socket.h>
 
 /* ---- types -------------------------------------------------------------- */
 
@@ -116,6 +121,7 @@ static inline void async_nats_turn_socket_(struct async_nats *nats)
     if (nats->fd_ >= 0) {
         async_cancel(nats->loop, &nats->reader_.task);
         async_cancel(nats->loop, &nats->writer_.task);
+        (void)shutdown(nats->fd_, SHUT_RDWR); /* whoever else has it open */
         (void)close(nats->fd_);
     }
     nats->fd_ = (int)socket - 2;
@@ -537,14 +543,11 @@ static inline natsStatus async_nats_name_(struct async_nats *nats)
 {
     natsInbox *inbox = NULL;
     natsStatus status = natsInbox_Create(&inbox);
-    const char *at;
 
     if (status != NATS_OK)
         return status;
     snprintf(nats->address_, sizeof nats->address_, "%s", inbox);
-    nats->origin_ = 14695981039346656037u; /* FNV-1a, 64 bits */
-    for (at = inbox; *at; at++)
-        nats->origin_ = (nats->origin_ ^ (unsigned char)*at) * 1099511628211u;
+    nats->origin_ = async_nats_hash_(inbox, strlen(inbox));
     natsInbox_Destroy(inbox);
     return NATS_OK;
 }

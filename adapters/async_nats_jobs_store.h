@@ -115,13 +115,10 @@ static inline int async_nats_jobs_error_(natsStatus status)
     }
 }
 
-/* A name that may be part of a subject. */
-static inline int async_nats_jobs_name_(const char *name, size_t most)
+/* A name that fits there, and into a subject. */
+static inline int async_nats_jobs_name_(const char *name, size_t room)
 {
-    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz_-0123456789"
-                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-    return length > 0 && length < most && name[length] == 0;
+    return async_nats_is_name_(name) && strlen(name) < room;
 }
 
 /* "async.<what>.<jobs>.<function>.<version>". 0; ASYNC_EINVAL. */
@@ -291,17 +288,6 @@ static inline void async_nats_jobs_drain(struct async_nats_jobs *jobs)
 
 /* ---- submit ------------------------------------------------------------- */
 
-/* FNV-1a, 64 bits. */
-static inline uint64_t async_nats_jobs_print_(const unsigned char *at,
-                                              size_t length)
-{
-    uint64_t hash = 14695981039346656037u;
-
-    while (length--)
-        hash = (hash ^ *at++) * 1099511628211u;
-    return hash;
-}
-
 /* The job's id: that of the last submission, if this is the same again. */
 static inline natsStatus
 async_nats_submission_id_(struct async_nats_submission *self, uint64_t print)
@@ -350,8 +336,7 @@ static inline int async_nats_submission_sends_(struct async_job *job, void *arg)
         return -ENOMEM;
     async_nats_put_head_(&head, bytes);
     async_nats_encode_(fields, self->arguments_, bytes + ASYNC_NATS_HEAD_);
-    status =
-        async_nats_submission_id_(self, async_nats_jobs_print_(bytes, size));
+    status = async_nats_submission_id_(self, async_nats_hash_(bytes, size));
     (void)jsPubOptions_Init(&options);
     options.MsgId = self->id ? self->id : self->own_;
     if (status == NATS_OK)

@@ -297,6 +297,17 @@ static inline uint64_t async_nats_get_64_(const unsigned char *in)
     return (uint64_t)async_nats_get_32_(in) << 32 | async_nats_get_32_(in + 4);
 }
 
+/* FNV-1a (Fowler, Noll, Vo), 64 bits. */
+static inline uint64_t async_nats_hash_(const void *bytes, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    uint64_t hash = 14695981039346656037u;
+
+    while (length--)
+        hash = (hash ^ *at++) * 1099511628211u;
+    return hash;
+}
+
 /* ---- fields ------------------------------------------------------------- */
 
 /* A number from our own byte order to the wire's, or back. */
@@ -414,7 +425,7 @@ static inline int async_nats_decode_(const struct async_nats_fields *fields,
     return length ? ASYNC_NATS_EMALFORMED : 0;
 }
 
-/* Of a function's version and fields: FNV-1a (Fowler, Noll, Vo), 32 bits. */
+/* Of a function's version and fields: the same, 32 bits. */
 static inline uint32_t async_nats_mix_(uint32_t hash, uint32_t value)
 {
     int i;
