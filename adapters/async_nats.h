@@ -262,6 +262,15 @@ async_nats_head_(const struct async_nats *nats, uint8_t kind, uint64_t number)
     return head;
 }
 
+static inline unsigned async_nats_digits_(uint64_t number)
+{
+    unsigned digits = 1;
+
+    while (number >>= 4)
+        digits++;
+    return digits;
+}
+
 /* The reply subject of this try. */
 static inline void async_nats_address_(const struct async_nats_call *call,
                                        char *subject)
@@ -271,7 +280,8 @@ static inline void async_nats_address_(const struct async_nats_call *call,
     at = async_nats_append_(subject, at, ".n.");
     at = async_nats_append_hex_(subject, at, call->tried_, 2);
     at = async_nats_append_(subject, at, ".");
-    (void)async_nats_append_hex_(subject, at, call->number_, 16);
+    (void)async_nats_append_hex_(subject, at, call->number_,
+                                 async_nats_digits_(call->number_));
 }
 
 /* To the worker that has accepted it. */
@@ -492,7 +502,7 @@ static inline void async_nats_nobody_(natsConnection *connection,
 
     (void)subscription;
     (void)arg;
-    if (async_nats_read_hex_(number, 16, &head.number) == 16) {
+    if (async_nats_read_hex_(number, 16, &head.number)) {
         head.kind = natsMsg_IsNoResponders(message) ? ASYNC_NATS_NOBODY_
                                                     : ASYNC_NATS_GARBAGE_;
         async_nats_put_head_(&head, bytes);
