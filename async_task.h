@@ -487,6 +487,12 @@ static inline int16_t async_fit_(int status)
     return (int16_t)(status > 0 ? ASYNC_DONE : status);
 }
 
+/* True from a function's first step to its last. */
+static inline int async_frame_runs_(const struct async_frame *frame)
+{
+    return frame->state_ != ASYNC_AT_START_ && frame->state_ != ASYNC_AT_END_;
+}
+
 /* How a task ended: ASYNC_DONE or its error; ASYNC_PENDING before that. */
 static inline async_status async_task_outcome(const struct async_task *task)
 {

@@ -171,18 +171,12 @@
 
 /* ---- what a line declares ----------------------------------------------- */
 
-/* True from a call's first step to its last. */
-static inline int async_wrap_runs_(const struct async_frame *frame)
-{
-    return frame->state_ != ASYNC_AT_START_ && frame->state_ != ASYNC_AT_END_;
-}
-
 /* The call begins anew. */
 static inline void async_wrap_prepare_(struct async_frame *frame)
 {
     static const struct async_frame zero = ASYNC_ZERO_;
 
-    ASYNC_ASSERT(!async_wrap_runs_(frame),
+    ASYNC_ASSERT(!async_frame_runs_(frame),
                  "a wrapped call is prepared while it runs: await it first, or "
                  "use another call; or its storage was not all-zero");
     *frame = zero;
@@ -239,7 +233,7 @@ static inline void async_wrap_prepare_(struct async_frame *frame)
         struct async_loop *loop_, struct async_executor *executor_,            \
         struct name##_call *call_ ASYNC_WRAP_OPEN_ parameters)                 \
     {                                                                          \
-        if (!async_wrap_runs_(&call_->async)) {                                \
+        if (!async_frame_runs_(&call_->async)) {                               \
             async_wrap_prepare_(&call_->async);                                \
             call_->executor = executor_;                                       \
             ASYNC_WRAP_OPEN_ assignments                                       \

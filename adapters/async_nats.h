@@ -191,7 +191,7 @@ struct async_nats_call {
         const struct async_nats_handle *actor, struct name##_remote *call,     \
         struct name##_arguments arguments)                                     \
     {                                                                          \
-        if (!async_nats_runs_(&call->call.async))                              \
+        if (!async_frame_runs_(&call->call.async))                             \
             name##_remote_prepare(call, nats, arguments)->call.to = actor;     \
         return async_nats_call_(loop, &call->call);                            \
     }                                                                          \
@@ -554,12 +554,6 @@ static inline void async_nats_receive_(struct async_nats *nats,
 
 /* ---- a call ------------------------------------------------------------- */
 
-/* True from a call's first step to its last. */
-static inline int async_nats_runs_(const struct async_frame *frame)
-{
-    return frame->state_ != ASYNC_AT_START_ && frame->state_ != ASYNC_AT_END_;
-}
-
 static inline void
 async_nats_prepare_(struct async_nats_call *call, struct async_nats *nats,
                     const struct async_nats_function *function,
@@ -567,7 +561,7 @@ async_nats_prepare_(struct async_nats_call *call, struct async_nats *nats,
 {
     uint32_t signature = call->signature_;
 
-    ASYNC_ASSERT(!async_nats_runs_(&call->async),
+    ASYNC_ASSERT(!async_frame_runs_(&call->async),
                  "a remote call is prepared while it runs: await it first, or "
                  "use another call; or its storage was not all-zero");
     if (call->function_ != function) /* it takes a while to count */

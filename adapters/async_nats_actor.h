@@ -107,7 +107,7 @@ static inline async_status async_nats_actor_start(
 {
     static const struct async_frame start = ASYNC_ZERO_;
 
-    if (!async_nats_runs_(&actor->async)) {
+    if (!async_frame_runs_(&actor->async)) {
         if (!async_nats_is_name_(name) || !max_concurrency ||
             strlen(name) >= sizeof actor->handle_.name)
             return ASYNC_EINVAL;

@@ -145,7 +145,7 @@ async_nats_jobs_prepare_(struct async_nats_jobs_worker *self,
     void *arg = self->arg;
     unsigned i;
 
-    ASYNC_ASSERT(!async_nats_runs_(&self->async),
+    ASYNC_ASSERT(!async_frame_runs_(&self->async),
                  "a worker is prepared while it works: drain it first, or use "
                  "another one; or its storage was not all-zero");
     *self = zero;
@@ -235,7 +235,7 @@ async_nats_jobs_prepare_(struct async_nats_jobs_worker *self,
         struct async_loop *loop, struct async_nats_jobs *jobs,                 \
         struct name##_submission *call, struct name##_arguments arguments)     \
     {                                                                          \
-        if (!async_nats_runs_(&call->submission.async))                        \
+        if (!async_frame_runs_(&call->submission.async))                       \
             (void)name##_submit_prepare(call, jobs, arguments);                \
         return name##_submit_task(loop, call);                                 \
     }                                                                          \

@@ -355,7 +355,7 @@ static inline void async_nats_submission_prepare_(
 {
     static const struct async_frame zero = ASYNC_ZERO_;
 
-    ASYNC_ASSERT(!async_nats_runs_(&self->async),
+    ASYNC_ASSERT(!async_frame_runs_(&self->async),
                  "a submission is prepared while it runs: await it first, or "
                  "use another one; or its storage was not all-zero");
     self->async = zero;
